@@ -1,0 +1,34 @@
+# `make demo` and `make test` set up everything by themselves in .venv; the second time they are quick.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test lint coverage clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13)' 2>/dev/null || \
+	  { echo "asr needs Python 3.10 to 3.13; run 'make PYTHON=python3.12 $(MAKECMDGOALS)'" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade pip
+	$(BIN)/pip install -q -e '.[dev,digits,phones]'
+	touch $(READY)
+
+demo: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash recipes/digits/run.sh
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check -q .
+	$(BIN)/mypy
+
+test: $(READY) lint
+	$(BIN)/pytest
+
+coverage: $(READY)
+	$(BIN)/pytest --cov=asr --cov-report=term-missing:skip-covered
+
+clean:
+	rm -rf $(VENV) exp data build dist *.egg-info

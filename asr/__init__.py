@@ -1,0 +1,29 @@
+"""A speech recogniser: corpus -> manifest -> features -> batches -> BiLSTM -> CTC -> decoder -> hypothesis -> score.
+
+Importing this package is cheap: torch and the rest load when a function below is first called.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asr.transcribing.recognizer import Recognizer
+
+__version__ = "0.1.0"
+
+
+def load_model(directory: str | Path, device: str | None = None) -> Recognizer:
+    """Load a model directory for transcribing.
+
+    Args:
+        directory: folder with `model.safetensors`, `config.yaml` and `units.txt`.
+        device: "cpu", "cuda" or "cuda:N"; None takes a GPU where there is one.
+
+    Raises:
+        ModelError: the folder is not a complete model directory.
+    """
+    from asr.transcribing.recognizer import Recognizer
+
+    return Recognizer.load(directory, device=device)

@@ -1,0 +1,75 @@
+"""Entry point of the `asr` command: turns failures into one line and an exit code.
+
+Exit codes: 0 all good, 1 some inputs failed, 2 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+from asr.errors import AsrError
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; failures are printed on stderr as one line."""
+    from asr.cli import app
+
+    try:
+        code = app(args=[hyphenate(argument) for argument in arguments], standalone_mode=False)
+    except AsrError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted; what was finished is kept", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        return _fail(_describe(error), 1)
+    except Exception as error:
+        code = _click_exit_code(error)
+        if code is None:
+            raise
+    return code if isinstance(code, int) else 0
+
+
+def hyphenate(argument: str) -> str:
+    """Accept `--beam_size` for `--beam-size`; values after "=" are left alone."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"asr: error: {message}", file=sys.stderr)
+    return code
+
+
+def _describe(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return f"{error.filename or 'output'}: no space left on the device; free some and run the command again"
+    return f"{error.filename or 'input/output'}: {error.strerror or error}; check the path and its permissions"
+
+
+def _click_exit_code(error: Exception) -> int | None:
+    """Exit code of click's own exceptions, after showing them; None for anything else."""
+    import click
+
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.exceptions.Abort):
+        return _fail("interrupted; what was finished is kept", 130)
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    return None
+
+
+if __name__ == "__main__":
+    main()

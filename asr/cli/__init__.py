@@ -1,0 +1,21 @@
+"""`asr <verb>`: each verb parses, calls one function of the library, prints, and exits. No heavy import at the top."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    name="asr",
+    help="Train a speech recogniser on your own recordings, transcribe with it, and score it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _common(verbose: bool = typer.Option(False, "--verbose", help="Log more.")) -> None:
+    from asr.progress import setup_logging
+
+    setup_logging(verbose)

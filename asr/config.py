@@ -1,0 +1,202 @@
+"""The whole experiment as one typed object, to and from YAML.
+
+Precedence: defaults here < the YAML file < `--set section.key=value`. An unknown key, a wrong type or a value out of
+range is a ConfigError that names the key. The resolved configuration is written beside the checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from asr.errors import ConfigError
+from asr.files import atomic_write
+
+
+class Section(BaseModel):
+    """A group of settings that refuses keys it does not know and cannot be changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class FeatureConfig(Section):
+    """Kaldi-compatible log-mel filterbanks or MFCC."""
+
+    kind: Literal["fbank", "mfcc"] = "fbank"
+    sample_rate: int = Field(16000, ge=4000, le=96000, description="Hz; audio is resampled to it")
+    frame_length_ms: float = Field(25.0, gt=0)
+    frame_shift_ms: float = Field(10.0, gt=0)
+    mel_bins: int = Field(80, ge=3, le=256)
+    low_hz: float = Field(20.0, ge=0)
+    high_hz: float = Field(0.0, description="0 is the Nyquist frequency; below 0 is an offset from it")
+    cepstra: int = Field(13, ge=1, description="MFCC only")
+    preemphasis: float = Field(0.97, ge=0, le=1)
+    dither: float = Field(0.0, ge=0)
+    snip_edges: bool = True
+    normalisation: Literal["none", "utterance", "speaker", "global"] = "utterance"
+    store_dtype: Literal["float16", "float32"] = "float16"
+
+
+class AugmentationConfig(Section):
+    """What training does to its input; every draw depends only on (seed, epoch, utterance id)."""
+
+    first_epoch: int = Field(4, ge=0, description="epochs before this one see clean features")
+    speeds: list[float] = Field(default_factory=lambda: [0.9, 1.0, 1.1], description="stored by the feature stage")
+    frequency_masks: int = Field(2, ge=0)
+    frequency_mask_bins: int = Field(16, ge=0, description="widest mask, in mel bins")
+    time_masks: int = Field(2, ge=0)
+    time_mask_frames: int = Field(30, ge=0, description="longest mask, in feature frames")
+    time_mask_share: float = Field(0.17, ge=0, le=1, description="no mask is longer than this share of the utterance")
+
+
+class UnitsConfig(Section):
+    """What the network spells with."""
+
+    kind: Literal["characters", "words", "bpe"] = "characters"
+    size: int = Field(500, ge=2, description="number of BPE pieces")
+
+
+class ModelConfig(Section):
+    """Front end, LSTM stack and output layer."""
+
+    front_end: Literal["convolution", "stacking"] = "convolution"
+    channels: int = Field(32, ge=1, description="of the convolutional front end")
+    input_size: int = Field(256, ge=1, description="width of the projection into the first LSTM layer")
+    time_reduction: Literal[1, 2, 3, 4, 6] = 4
+    layers: int = Field(3, ge=1)
+    hidden: int = Field(256, ge=1, description="memory cells per direction")
+    bidirectional: bool = True
+    projection: int = Field(0, ge=0, description="linear projection after each layer; 0 is none")
+    layer_norm: bool = True
+    dropout: float = Field(0.25, ge=0, lt=1)
+
+
+class BatchingConfig(Section):
+    """Batches are cut by seconds of padded audio and by number of utterances, whichever is reached first."""
+
+    seconds: float = Field(60.0, gt=0)
+    utterances: int = Field(8, ge=1)
+    buckets_jitter: float = Field(0.1, ge=0, description="random share added to a length before sorting")
+    shortest_first_epochs: int = Field(4, ge=0, description="SortaGrad: epochs in order of length")
+
+
+class TrainingConfig(Section):
+    """Optimiser, schedule and bookkeeping."""
+
+    epochs: int = Field(30, ge=1)
+    learning_rate: float = Field(1.5e-3, gt=0, description="the peak")
+    warmup_share: float = Field(0.05, ge=0, lt=1, description="share of all steps spent rising to the peak")
+    final_share: float = Field(1e-3, ge=0, le=1, description="last learning rate as a share of the peak")
+    weight_decay: float = Field(1e-2, ge=0)
+    beta2: float = Field(0.98, gt=0, lt=1)
+    clip_norm: float = Field(5.0, gt=0)
+    average: int = Field(5, ge=1, description="checkpoints averaged into the final model")
+    average_by: Literal["last", "best"] = "best"
+    patience: int = Field(0, ge=0, description="epochs without a better dev WER before stopping; 0 never stops")
+    log_steps: int = Field(50, ge=1)
+    save_steps: int = Field(500, ge=1, description="steps between resumable checkpoints; an epoch's end always saves")
+    keep: int = Field(2, ge=2, description="resumable checkpoints kept")
+    blank_alarm_steps: int = Field(600, ge=1, description="steps of all-blank output before the alarm")
+    bad_steps: int = Field(10, ge=1, description="steps in a row with a non-finite loss or gradient before stopping")
+    workers: int = Field(0, ge=0, description="processes that load features")
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    accumulate: int = Field(1, ge=1, description="batches per optimiser step")
+
+
+class DecodingConfig(Section):
+    """Search settings; `asr tune` chooses alpha and beta on the dev set."""
+
+    decoder: Literal["greedy", "beam"] = "greedy"
+    beam: int = Field(32, ge=1)
+    token_threshold: float = Field(-8.0, lt=0, description="log-probability under which a unit is not tried")
+    beam_threshold: float = Field(15.0, gt=0, description="log-score below the best at which a prefix is dropped")
+    nbest: int = Field(1, ge=1)
+    alpha: float = Field(0.5, ge=0, description="language-model weight")
+    beta: float = Field(0.0, description="word (or token) insertion bonus, natural log")
+
+
+class ExperimentConfig(Section):
+    """One recipe's settings, complete."""
+
+    name: str = "experiment"
+    seed: int = Field(1, ge=0)
+    features: FeatureConfig = FeatureConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    units: UnitsConfig = UnitsConfig()
+    model: ModelConfig = ModelConfig()
+    batching: BatchingConfig = BatchingConfig()
+    training: TrainingConfig = TrainingConfig()
+    decoding: DecodingConfig = DecodingConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ExperimentConfig:
+        if self.augmentation.frequency_mask_bins > self.features.mel_bins:
+            raise ValueError("augmentation.frequency_mask_bins is wider than features.mel_bins")
+        return self
+
+
+def load_config(path: str | Path | None = None, settings: Iterable[str] = ()) -> ExperimentConfig:
+    """Read an experiment configuration.
+
+    Args:
+        path: YAML file; None starts from the defaults.
+        settings: "section.key=value" strings; the value is read as YAML.
+
+    Raises:
+        ConfigError: unreadable file, unknown key, wrong type, value out of range.
+    """
+    tree: dict[str, Any] = {}
+    if path is not None:
+        tree = _read_yaml(Path(path))
+    for setting in settings:
+        _apply_setting(tree, setting)
+    try:
+        return ExperimentConfig.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "configuration"
+        raise ConfigError(key, _reason(first), f"see {path or 'conf/'} and asr/config.py for the known keys") from None
+
+
+def save_config(config: Section, path: str | Path) -> None:
+    """Write every setting, defaults included, as YAML."""
+    with atomic_write(path) as stream:
+        yaml.safe_dump(config.model_dump(), stream, sort_keys=False, allow_unicode=True)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(path, error.strerror or str(error), "give the path of a YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(path, f"is not YAML ({' '.join(str(error).split())})", "correct the file") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(path, "is not a mapping of sections", "begin with lines like 'training:'")
+    return tree
+
+
+def _apply_setting(tree: dict[str, Any], setting: str) -> None:
+    key, equals, value = setting.partition("=")
+    if not equals or not key:
+        raise ConfigError(setting, "is not of the form section.key=value", "write for example --set training.epochs=40")
+    *sections, last = key.split(".")
+    node = tree
+    for section in sections:
+        child = node.setdefault(section, {})
+        if not isinstance(child, dict):
+            raise ConfigError(key, f"{section} is not a section", "see asr/config.py for the known keys")
+        node = child
+    node[last] = yaml.safe_load(value)
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return "unknown configuration key"
+    return f"{error['msg'][0].lower()}{error['msg'][1:]} (given: {error.get('input')!r})"

@@ -1,0 +1,168 @@
+"""Text to and from the units that the network spells with: characters, words or BPE pieces. The blank is id 0."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from asr.config import UnitsConfig
+from asr.errors import UnitsError
+from asr.files import atomic_write
+
+BLANK = 0
+BLANK_SYMBOL = "<blank>"
+SPACE_SYMBOL = "<space>"  # how units.txt shows the space character
+UNKNOWN_SYMBOL = "<unk>"
+WORD_START = "▁"  # SentencePiece marks the piece that begins a word with U+2581
+Kind = Literal["characters", "words", "bpe"]
+
+
+class Units:
+    """An ordered inventory of units.
+
+    Args:
+        kind: what a unit is.
+        symbols: id -> symbol; `symbols[0]` is the blank. A character inventory holds " " itself, not "<space>".
+        sentencepiece: the serialised SentencePiece model, for BPE only.
+    """
+
+    def __init__(self, kind: Kind, symbols: Sequence[str], sentencepiece: bytes | None = None) -> None:
+        if not symbols or symbols[0] != BLANK_SYMBOL:
+            raise UnitsError("units", f"the first symbol is not {BLANK_SYMBOL}", "build them with 'asr units'")
+        if len(set(symbols)) != len(symbols):
+            doubled = sorted(s for s, n in Counter(symbols).items() if n > 1)
+            raise UnitsError("units", f"doubled symbols {doubled}", "remove the repeated lines")
+        if kind == "bpe" and sentencepiece is None:
+            raise UnitsError("units", "BPE units lack their SentencePiece model", "build them with 'asr units'")
+        self.kind: Kind = kind
+        self.symbols = list(symbols)
+        self.ids = {symbol: index for index, symbol in enumerate(self.symbols)}
+        self.sentencepiece = sentencepiece
+
+    def __len__(self) -> int:
+        """Number of units V, the blank included."""
+        return len(self.symbols)
+
+    @property
+    def unknown(self) -> int | None:
+        """Id of the unknown unit, or None where every text must be spelled exactly (characters)."""
+        return self.ids.get(UNKNOWN_SYMBOL)
+
+    @property
+    def space(self) -> int | None:
+        """Id of the space character, or None where words are not separated by a unit of their own."""
+        return self.ids.get(" ") if self.kind == "characters" else None
+
+    def encode(self, text: str) -> list[int]:
+        """Spell `text`.
+
+        Raises:
+            UnitsError: a character has no unit (characters only; words and BPE have an unknown unit).
+        """
+        if self.kind == "bpe":
+            return [index + 1 for index in self._processor.encode(text)]
+        if self.kind == "words":
+            return [self.ids.get(word, self.ids[UNKNOWN_SYMBOL]) for word in text.split()]
+        missing = self.missing(text)
+        if missing:
+            listed = " ".join(f"{c!r} (U+{ord(c):04X})" for c in missing)
+            raise UnitsError(repr(text), f"has characters outside the units: {listed}", "normalise the text")
+        return [self.ids[character] for character in " ".join(text.split())]
+
+    def missing(self, text: str) -> list[str]:
+        """Characters (or words, for word units) of `text` that have no unit of their own, sorted."""
+        if self.kind == "words":
+            return sorted({word for word in text.split() if word not in self.ids})
+        if self.kind == "bpe":
+            known = {character for symbol in self.symbols[2:] for character in symbol} | {" "}
+        else:
+            known = set(self.symbols[1:])
+        return sorted(set(" ".join(text.split())) - known)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of unit ids; blanks must have been removed. Words are separated by single spaces."""
+        symbols = [self.symbols[index] for index in ids]
+        if self.kind == "words":
+            return " ".join(symbols)
+        joined = "".join(symbols)
+        return " ".join(joined.replace(WORD_START, " ").split())
+
+    def starts_word(self, index: int) -> bool:
+        """Whether the unit begins a word by itself (BPE word-initial pieces and whole words)."""
+        return self.kind == "words" or (self.kind == "bpe" and self.symbols[index].startswith(WORD_START))
+
+    @cached_property
+    def _processor(self) -> Any:
+        from sentencepiece import SentencePieceProcessor
+
+        return SentencePieceProcessor(model_proto=self.sentencepiece)
+
+    def save(self, path: str | Path) -> None:
+        """Write `units.txt`: a header line with the kind, then one symbol a line in the order of ids.
+
+        The SentencePiece model of BPE units travels in the header, so that one file is enough.
+        """
+        payload = base64.b64encode(self.sentencepiece).decode() if self.sentencepiece else ""
+        with atomic_write(path) as stream:
+            stream.write(f"#units {self.kind} {payload}".rstrip() + "\n")
+            stream.writelines((SPACE_SYMBOL if symbol == " " else symbol) + "\n" for symbol in self.symbols)
+
+    @staticmethod
+    def load(path: str | Path) -> Units:
+        """Read `units.txt`.
+
+        Raises:
+            UnitsError: missing or malformed file.
+        """
+        try:
+            header, *symbols = Path(path).read_text(encoding="utf-8").splitlines()
+            marker, kind, *payload = header.split(" ")
+        except (OSError, ValueError) as error:
+            raise UnitsError(path, f"cannot be read as units ({error})", "build it with 'asr units'") from None
+        if marker != "#units" or kind not in ("characters", "words", "bpe"):
+            raise UnitsError(path, "lacks its '#units KIND' header", "build it with 'asr units'")
+        model = base64.b64decode(payload[0]) if payload else None
+        return Units(kind, [" " if s == SPACE_SYMBOL else s for s in symbols], model)  # type: ignore[arg-type]
+
+
+def build_units(texts: Iterable[str], config: UnitsConfig) -> Units:
+    """Collect the units of a training text.
+
+    Args:
+        texts: one utterance's words each.
+        config: kind and, for BPE, number of pieces.
+
+    Raises:
+        UnitsError: no text at all, or too little text for the number of BPE pieces.
+    """
+    lines = [" ".join(text.split()) for text in texts]
+    if not any(lines):
+        raise UnitsError("training text", "is empty", "give a manifest whose utterances have text")
+    if config.kind == "characters":
+        return Units("characters", [BLANK_SYMBOL, *sorted(set("".join(lines)))])
+    if config.kind == "words":
+        words = sorted({word for line in lines for word in line.split()})
+        return Units("words", [BLANK_SYMBOL, UNKNOWN_SYMBOL, *words])
+    return _train_bpe(lines, config.size)
+
+
+def _train_bpe(lines: list[str], size: int) -> Units:
+    from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+
+    model = io.BytesIO()
+    try:
+        SentencePieceTrainer.train(
+            sentence_iterator=iter(lines), model_writer=model, vocab_size=size, model_type="bpe",
+            character_coverage=1.0, unk_id=0, bos_id=-1, eos_id=-1, pad_id=-1, minloglevel=2,
+            normalization_rule_name="identity", num_threads=1,
+        )  # fmt: skip
+    except RuntimeError as error:
+        raise UnitsError("units.size", f"cannot train {size} pieces ({error})", "choose fewer") from None
+    processor = SentencePieceProcessor(model_proto=model.getvalue())
+    pieces = [processor.id_to_piece(index) for index in range(processor.get_piece_size())]
+    return Units("bpe", [BLANK_SYMBOL, *pieces], model.getvalue())
