@@ -1,0 +1,80 @@
+"""From units with frames to words with seconds. T: frames, L: units of a reading.
+
+A unit lasts from the first frame of its run in the best path up to the frame after the last one; frame t covers the
+seconds [t, t + 1) * seconds_per_frame. A word lasts from its first unit to the end of its last; a separating space
+belongs to no word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.decoding.hypothesis import Word
+from asr.units import Units
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSpan:
+    """One unit of a reading in time: `[start, end)` in seconds, and the highest log-probability it has there."""
+
+    unit: int
+    start: float
+    end: float
+    log_prob: float
+
+
+def split_words(tokens: Sequence[int], units: Units) -> list[tuple[str, int, int]]:
+    """Cut a reading into its words.
+
+    Returns:
+        (word, first, end) triples: the word is spelled by `tokens[first:end]`. The words joined by single spaces are
+        `units.decode(tokens)`.
+    """
+    words: list[tuple[str, int, int]] = []
+    first = 0
+    for position in range(len(tokens) + 1):
+        at_end = position == len(tokens)
+        if not at_end and tokens[position] != units.space and not units.starts_word(tokens[position]):
+            continue
+        text = units.decode(tokens[first:position])
+        if text:
+            words.append((text, first, position))
+        first = position + 1 if not at_end and tokens[position] == units.space else position
+    return words
+
+
+def unit_spans(
+    log_probs: NDArray[np.floating], tokens: Sequence[int], frames: NDArray[np.integer], seconds_per_frame: float
+) -> list[UnitSpan]:
+    """Give each unit its seconds.
+
+    Args:
+        log_probs: (T, V).
+        tokens: (L,) unit ids.
+        frames: (L, 2) first frame and frame after the last of each unit.
+        seconds_per_frame: of the acoustic model's output.
+    """
+    return [
+        UnitSpan(
+            int(token), float(start * seconds_per_frame), float(end * seconds_per_frame),
+            float(log_probs[start:end, token].max()),
+        )
+        for token, (start, end) in zip(tokens, frames.tolist(), strict=True)
+    ]  # fmt: skip
+
+
+def timed_words(spans: Sequence[UnitSpan], units: Units) -> list[Word]:
+    """Words with times; their confidence is the geometric mean of their units' highest probabilities."""
+    return [
+        Word(text, spans[first].start, spans[end - 1].end, geometric_mean(spans[first:end]))
+        for text, first, end in split_words([span.unit for span in spans], units)
+    ]
+
+
+def geometric_mean(spans: Sequence[UnitSpan]) -> float:
+    """Geometric mean of the units' highest probabilities, in 0..1."""
+    return float(min(1.0, np.exp(np.mean([span.log_prob for span in spans]))))
