@@ -34,11 +34,50 @@ class FeatureConfig(Section):
     low_hz: float = Field(20.0, ge=0)
     high_hz: float = Field(0.0, description="0 is the Nyquist frequency; below 0 is an offset from it")
     cepstra: int = Field(13, ge=1, description="MFCC only")
+    cepstral_lifter: float = Field(22.0, ge=0, description="MFCC only; 0 is none")
+    window: Literal["povey", "hamming", "hanning", "rectangular"] = "povey"
     preemphasis: float = Field(0.97, ge=0, le=1)
-    dither: float = Field(0.0, ge=0)
+    remove_dc_offset: bool = True
+    dither: float = Field(0.0, ge=0, description="standard deviation in 16-bit steps of noise added to each frame")
+    dither_seed: int = Field(0, ge=0)
+    use_energy: bool = Field(False, description="fbank: one more column; MFCC: in place of the zeroth cepstrum")
+    raw_energy: bool = Field(True, description="measured before pre-emphasis and window")
+    energy_floor: float = Field(1.0, ge=0)
+    htk_compat: bool = Field(False, description="energy or zeroth cepstrum last")
     snip_edges: bool = True
     normalisation: Literal["none", "utterance", "speaker", "global"] = "utterance"
     store_dtype: Literal["float16", "float32"] = "float16"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FeatureConfig:
+        nyquist = self.sample_rate / 2
+        if not self.low_hz < self.highest_hz <= nyquist:
+            raise ValueError(f"low_hz {self.low_hz:g} to high_hz {self.high_hz:g} is no band below {nyquist:g} Hz")
+        if self.kind == "mfcc" and self.cepstra > self.mel_bins:
+            raise ValueError(f"cepstra {self.cepstra} is more than mel_bins {self.mel_bins}")
+        if self.window_samples < 2 or self.shift_samples < 1:
+            raise ValueError("frame_length_ms or frame_shift_ms is shorter than the samples it must hold")
+        return self
+
+    @property
+    def highest_hz(self) -> float:
+        """Upper edge of the last filter."""
+        return self.high_hz if self.high_hz > 0 else self.sample_rate / 2 + self.high_hz
+
+    @property
+    def window_samples(self) -> int:
+        """Samples in one frame."""
+        return int(self.sample_rate * self.frame_length_ms * 0.001)
+
+    @property
+    def shift_samples(self) -> int:
+        """Samples between the starts of two frames."""
+        return int(self.sample_rate * self.frame_shift_ms * 0.001)
+
+    @property
+    def dimension(self) -> int:
+        """Features in a frame: what the model's input must be."""
+        return self.cepstra if self.kind == "mfcc" else self.mel_bins + self.use_energy
 
 
 class AugmentationConfig(Section):
@@ -51,6 +90,7 @@ class AugmentationConfig(Section):
     time_masks: int = Field(2, ge=0)
     time_mask_frames: int = Field(30, ge=0, description="longest mask, in feature frames")
     time_mask_share: float = Field(0.17, ge=0, le=1, description="no mask is longer than this share of the utterance")
+    time_warp_frames: int = Field(0, ge=0, description="farthest shift of the warping point; 0 does not warp")
 
 
 class UnitsConfig(Section):
@@ -72,6 +112,7 @@ class ModelConfig(Section):
     bidirectional: bool = True
     projection: int = Field(0, ge=0, description="linear projection after each layer; 0 is none")
     layer_norm: bool = True
+    forget_bias: float = Field(1.0, description="initial bias of the forget gates")
     dropout: float = Field(0.25, ge=0, lt=1)
 
 
@@ -103,7 +144,7 @@ class TrainingConfig(Section):
     blank_alarm_steps: int = Field(600, ge=1, description="steps of all-blank output before the alarm")
     bad_steps: int = Field(10, ge=1, description="steps in a row with a non-finite loss or gradient before stopping")
     workers: int = Field(0, ge=0, description="processes that load features")
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Literal["float32", "bfloat16"] = "float32"
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
 
 

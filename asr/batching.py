@@ -1,0 +1,96 @@
+"""Which utterances train together: length buckets by seconds of padded audio, in an order that depends only on seeds.
+
+An epoch's plan is a pure function of (items, settings, seed, epoch): a position in it is two integers, so training can
+stop at any batch and go on with exactly the batches that were left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from asr.config import BatchingConfig
+from asr.errors import TrainingError
+from asr.seeding import generator_for
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One utterance as the plan sees it: its name and its length in seconds."""
+
+    id: str
+    seconds: float
+
+
+def plan_epoch(items: Sequence[Item], config: BatchingConfig, seed: int, epoch: int) -> list[list[str]]:
+    """The batches of one training epoch, each a list of ids.
+
+    In the first `shortest_first_epochs` epochs batches come in order of length (SortaGrad, Amodei et al. 2016): short
+    utterances leave CTC's all-blank plateau first and pull the long ones along. Later epochs shuffle the batches.
+
+    Raises:
+        TrainingError: an utterance alone exceeds the seconds of a batch.
+    """
+    generator = generator_for(seed, "batches", epoch)
+    ordered = sorted(items, key=lambda item: item.id)  # the manifest's order must not matter
+    seconds = np.array([item.seconds for item in ordered])
+    _check_fits(ordered, seconds, config)
+    jittered = seconds * (1 + config.buckets_jitter * generator.random(len(ordered)))
+    order = np.argsort(jittered, kind="stable")
+    batches = cut(seconds[order], config.seconds, config.utterances)
+    plan = [[ordered[index].id for index in order[begin:end]] for begin, end in batches]
+    if epoch >= config.shortest_first_epochs:
+        generator.shuffle(plan)
+    return plan
+
+
+def plan_in_order(items: Sequence[Item], config: BatchingConfig) -> list[list[str]]:
+    """Batches for inference: sorted by length, nothing random."""
+    ordered = sorted(items, key=lambda item: (item.seconds, item.id))
+    batches = cut(np.array([item.seconds for item in ordered]), config.seconds, config.utterances)
+    return [[item.id for item in ordered[begin:end]] for begin, end in batches]
+
+
+def cut(seconds: np.ndarray, most_seconds: float, most_utterances: int) -> list[tuple[int, int]]:
+    """Cut a sequence of lengths into consecutive batches, greedily.
+
+    Args:
+        seconds: (N,) lengths.
+        most_seconds: bound on longest x count of a batch; a single longer utterance makes a batch of its own.
+        most_utterances: bound on the count.
+
+    Returns:
+        (begin, end) index pairs that cover 0..N.
+    """
+    batches: list[tuple[int, int]] = []
+    begin, longest = 0, 0.0
+    for index, length in enumerate(seconds):
+        longest = max(longest, float(length))
+        count = index - begin + 1
+        if count > 1 and (count > most_utterances or longest * count > most_seconds):
+            batches.append((begin, index))
+            begin, longest = index, float(length)
+    if begin < len(seconds):
+        batches.append((begin, len(seconds)))
+    return batches
+
+
+def padding_share(items: Sequence[Item], plan: Sequence[Sequence[str]]) -> float:
+    """Share of a plan's frames that is padding, 0..1."""
+    seconds = {item.id: item.seconds for item in items}
+    padded = sum(max(seconds[name] for name in batch) * len(batch) for batch in plan)
+    real = sum(seconds[name] for batch in plan for name in batch)
+    return 1 - real / padded if padded else 0.0
+
+
+def _check_fits(items: Sequence[Item], seconds: np.ndarray, config: BatchingConfig) -> None:
+    too_long = np.flatnonzero(seconds > config.seconds)
+    if too_long.size:
+        worst = items[int(too_long[np.argmax(seconds[too_long])])]
+        raise TrainingError(
+            worst.id,
+            f"is {worst.seconds:.1f} s long, a batch holds {config.seconds:g} s ({too_long.size} such utterances)",
+            "raise batching.seconds or drop them with 'asr validate --fix'",
+        )

@@ -1,0 +1,82 @@
+"""The acoustic model: features in, log-probabilities of the units out.
+
+Shapes: B utterances, T feature frames, F mel bins, T' output frames, V units (blank = 0).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from asr.config import ModelConfig
+from asr.model.front_end import ConvolutionalFrontEnd, StackingFrontEnd
+from asr.model.lstm import LstmStack
+
+
+class AcousticModel(nn.Module):
+    """Front end, LSTM stack and linear output layer.
+
+    Args:
+        config: sizes and kinds.
+        bins: features a frame, F.
+        units: size of the inventory with the blank, V.
+    """
+
+    feature_mean: Tensor
+    feature_scale: Tensor
+
+    def __init__(self, config: ModelConfig, bins: int, units: int) -> None:
+        super().__init__()
+        self.config = config
+        # Global normalisation travels with the weights; for the other kinds it stays the identity.
+        self.register_buffer("feature_mean", torch.zeros(bins))
+        self.register_buffer("feature_scale", torch.ones(bins))
+        self.front_end: nn.Module
+        if config.front_end == "convolution":
+            self.front_end = ConvolutionalFrontEnd(
+                bins, config.channels, config.input_size, config.time_reduction, config.layer_norm
+            )
+        else:
+            self.front_end = StackingFrontEnd(bins, config.input_size, config.time_reduction, config.layer_norm)
+        self.stack = LstmStack(
+            config.input_size,
+            config.hidden,
+            config.layers,
+            bidirectional=config.bidirectional,
+            projection=config.projection,
+            layer_norm=config.layer_norm,
+            dropout=config.dropout,
+            forget_bias=config.forget_bias,
+        )
+        self.output = nn.Linear(self.stack.output_size, units)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of every unit at every output frame.
+
+        Args:
+            features: (B, T, F), padded with anything.
+            lengths: (B,) int64 frames of each utterance; 0 is allowed.
+
+        Returns:
+            log_probs (B, T', V) float32, each real row normalised, and their lengths (B,) int64. Rows beyond a length
+            are unspecified.
+        """
+        if features.shape[1] == 0:
+            return features.new_zeros((len(features), 0, self.output.out_features)), torch.zeros_like(lengths)
+        x = (features - self.feature_mean) * self.feature_scale
+        x, lengths = self.front_end(x, lengths)
+        x = self.stack(x, lengths)
+        return self.output(x).float().log_softmax(dim=-1), lengths
+
+    def output_frames(self, frames: int) -> int:
+        """Output frames of an utterance with `frames` feature frames."""
+        return -(-frames // self.config.time_reduction)
+
+    def set_global_normalisation(self, mean: Tensor, deviation: Tensor) -> None:
+        """Normalise every frame with these statistics (F,) from now on."""
+        self.feature_mean.copy_(mean)
+        self.feature_scale.copy_(1.0 / deviation)
+
+    def parameter_count(self) -> int:
+        """Number of trainable weights."""
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)

@@ -1,0 +1,103 @@
+"""A trained model as a folder: `model.safetensors`, `config.yaml`, `units.txt`, `card.md`. Loading never unpickles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from asr.config import ExperimentConfig, load_config, save_config
+from asr.errors import ModelError, UsageError
+from asr.files import atomic_write
+from asr.model.acoustic import AcousticModel
+from asr.units import Units
+
+WEIGHTS, CONFIG, UNITS, CARD = "model.safetensors", "config.yaml", "units.txt", "card.md"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a model directory holds."""
+
+    model: AcousticModel
+    config: ExperimentConfig
+    units: Units
+    directory: Path
+
+    @property
+    def seconds_per_frame(self) -> float:
+        """Seconds between two rows of the log-probabilities."""
+        return seconds_per_frame(self.config)
+
+
+def seconds_per_frame(config: ExperimentConfig) -> float:
+    """Seconds between two output frames of a model with this configuration."""
+    return config.features.frame_shift_ms * config.model.time_reduction / 1000
+
+
+def build_model(config: ExperimentConfig, units: Units) -> AcousticModel:
+    """A freshly initialised model; the caller seeds torch."""
+    bins = config.features.mel_bins if config.features.kind == "fbank" else config.features.cepstra
+    return AcousticModel(config.model, bins, len(units))
+
+
+def save_model(
+    directory: str | Path, weights: dict[str, torch.Tensor], config: ExperimentConfig, units: Units, card: str
+) -> None:
+    """Write a complete model directory; the weights come last, so that a folder with weights is whole."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    save_config(config, directory / CONFIG)
+    units.save(directory / UNITS)
+    with atomic_write(directory / CARD) as stream:
+        stream.write(card)
+    payload = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
+    with atomic_write(directory / WEIGHTS, "wb") as stream:
+        stream.write(payload)
+
+
+def load_trained(directory: str | Path, device: str | None = None) -> TrainedModel:
+    """Read a model directory.
+
+    Args:
+        directory: written by `save_model`.
+        device: see `choose_device`.
+
+    Raises:
+        ModelError: a file is missing, broken, or does not fit the configuration.
+    """
+    directory = Path(directory)
+    for name in (WEIGHTS, CONFIG, UNITS):
+        if not (directory / name).is_file():
+            raise ModelError(directory, f"has no {name}", "give the 'model' folder of an experiment")
+    config = load_config(directory / CONFIG)
+    units = Units.load(directory / UNITS)
+    model = build_model(config, units)
+    try:
+        model.load_state_dict(load_file(directory / WEIGHTS))
+    except SafetensorError as error:
+        raise ModelError(directory / WEIGHTS, f"is damaged ({error})", "copy or train the model again") from None
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(directory / WEIGHTS, f"does not fit {CONFIG} ({reason})", "keep both from one run") from None
+    return TrainedModel(model.eval().to(choose_device(device)), config, units, directory)
+
+
+def choose_device(device: str | None) -> torch.device:
+    """The named device, or the first GPU, or the CPU.
+
+    Raises:
+        UsageError: the name is unknown or the device is not there.
+    """
+    if device is None or device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise UsageError("--device", f"{device!r} is not a device", "use cpu, cuda or cuda:N") from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device", "no CUDA device is available", "use --device cpu")
+    return chosen

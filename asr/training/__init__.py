@@ -1,0 +1,1 @@
+"""From features and texts to weights: batches, schedule, trainer, checkpoints."""

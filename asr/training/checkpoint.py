@@ -1,0 +1,89 @@
+"""Resumable training states on disk: written atomically, checked on reading, the newest whole one wins.
+
+A checkpoint is a dictionary of tensors, numbers, strings, lists and dictionaries, so that reading it never runs code
+(`weights_only`). Its SHA-256 stands in a file beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from asr.errors import CheckpointError
+from asr.files import atomic_write
+
+LOGGER = logging.getLogger("asr")
+SUFFIX = ".pt"
+DIGEST_SUFFIX = ".sha256"
+
+
+def save_checkpoint(folder: str | Path, step: int, state: dict[str, Any], keep: int) -> Path:
+    """Write the state of `step` and remove all but the newest `keep` checkpoints.
+
+    The digest is written after the state: a kill in between leaves a state without digest, which reading passes over.
+    """
+    folder = Path(folder)
+    path = folder / f"step-{step:08d}{SUFFIX}"
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    payload = buffer.getvalue()
+    _digest_path(path).unlink(missing_ok=True)
+    with atomic_write(path, "wb") as stream:
+        stream.write(payload)
+    with atomic_write(_digest_path(path)) as stream:
+        stream.write(hashlib.sha256(payload).hexdigest() + "\n")
+    for old in list_checkpoints(folder)[:-keep]:
+        _digest_path(old).unlink(missing_ok=True)
+        old.unlink(missing_ok=True)
+    return path
+
+
+def list_checkpoints(folder: str | Path) -> list[Path]:
+    """Checkpoints from oldest to newest, whole or not."""
+    return sorted(Path(folder).glob(f"step-*{SUFFIX}"))
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read one checkpoint onto the CPU.
+
+    Raises:
+        CheckpointError: the file is missing, incomplete or damaged.
+    """
+    path = Path(path)
+    try:
+        payload = path.read_bytes()
+        digest = _digest_path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise CheckpointError(path, f"is incomplete ({error.strerror})", "resume from an older checkpoint") from None
+    if hashlib.sha256(payload).hexdigest() != digest:
+        raise CheckpointError(path, "does not match its checksum", "resume from an older checkpoint")
+    return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+
+
+def load_newest(folder: str | Path) -> dict[str, Any] | None:
+    """The newest whole checkpoint, or None where none was ever written.
+
+    Damaged ones are passed over with a warning; when all are damaged training must not restart in silence.
+
+    Raises:
+        CheckpointError: there are checkpoints and none can be read.
+    """
+    paths = list_checkpoints(folder)
+    for path in reversed(paths):
+        try:
+            return load_checkpoint(path)
+        except CheckpointError as error:
+            LOGGER.warning("%s", error)
+    # A single state whose digest is missing was cut off while it was written first of all: nothing is lost.
+    if len(paths) > 1 or any(_digest_path(path).exists() for path in paths):
+        raise CheckpointError(folder, "no checkpoint in it can be read", "restore one, or start in another folder")
+    return None
+
+
+def _digest_path(path: Path) -> Path:
+    return path.with_suffix(DIGEST_SUFFIX)

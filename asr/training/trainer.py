@@ -1,0 +1,310 @@
+"""The training loop: epochs of updates, each checked before it is taken, saved before it is judged, resumable anywhere.
+
+On one machine with one number of threads, CPU training is bit-reproducible from (seed, configuration, data), also
+across a kill and a resume: every draw is derived from the seed and the position, never from what was drawn before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from asr.batching import padding_share, plan_epoch
+from asr.config import ExperimentConfig
+from asr.errors import CheckpointError, TrainingError
+from asr.model.acoustic import AcousticModel
+from asr.model.ctc import ctc_loss, per_label
+from asr.seeding import generator_for
+from asr.training.averaging import EpochResult, choose_epochs, epoch_path, prune_epochs, save_epoch
+from asr.training.checkpoint import load_newest, save_checkpoint
+from asr.training.examples import Batch, Examples, total_seconds
+from asr.training.journal import BlankAlarm, Journal
+from asr.training.schedule import learning_rate
+from asr.training.validation import validate
+from asr.units import BLANK, Units
+
+LOGGER = logging.getLogger("asr")
+
+
+@dataclass
+class Progress:
+    """Where training stands; together with the weights and the optimiser it is everything a resume needs.
+
+    Attributes:
+        step: updates taken or skipped so far.
+        epoch: current epoch, from 0.
+        position: updates done within the epoch.
+        bad_steps: consecutive updates skipped for a non-finite loss or gradient.
+        history: dev results of the finished epochs.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    position: int = 0
+    bad_steps: int = 0
+    history: list[EpochResult] = field(default_factory=list)
+
+
+@dataclass
+class Tally:
+    """Sums over the updates since the last log line."""
+
+    loss: float = 0.0
+    gradient_norm: float = 0.0
+    blank_rate: float = 0.0
+    audio_seconds: float = 0.0
+    data_seconds: float = 0.0
+    updates: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+
+class Trainer:
+    """Trains one acoustic model in one experiment folder.
+
+    Args:
+        config: the experiment; stored with every checkpoint.
+        model: already on `device`.
+        units: of the model.
+        train: training examples.
+        dev: validation examples.
+        experiment: folder for checkpoints, metrics and logs.
+        device: where to train.
+    """
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        model: AcousticModel,
+        units: Units,
+        train: Examples,
+        dev: Examples,
+        experiment: Path,
+        device: torch.device,
+    ) -> None:
+        self.config, self.model, self.units = config, model, units
+        self.train_examples, self.dev_examples = train, dev
+        self.checkpoints = experiment / "checkpoints"
+        self.experiment = experiment
+        self.device = device
+        settings = config.training
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=0.0, betas=(0.9, settings.beta2), weight_decay=settings.weight_decay
+        )
+        self.progress = Progress()
+        self.alarm = BlankAlarm(settings.blank_alarm_steps)
+
+    def resume(self) -> bool:
+        """Go back to the newest whole checkpoint; False where there is none.
+
+        Raises:
+            CheckpointError: no checkpoint can be read, or it belongs to another experiment.
+        """
+        state = load_newest(self.checkpoints)
+        if state is None:
+            return False
+        self._load_state(state)
+        return True
+
+    def train(self) -> list[EpochResult]:
+        """Train to the last epoch or until patience runs out; returns the dev results of every epoch."""
+        with Journal(self.experiment, self.progress.step, self.progress.epoch) as journal:
+            self.journal = journal
+            while self.progress.epoch < self.config.training.epochs and not self._out_of_patience():
+                self._train_epoch()
+                self._save()
+                self._finish_epoch()
+        return self.progress.history
+
+    def averaged_paths(self) -> list[Path]:
+        """Files of the epochs that make up the final model."""
+        settings = self.config.training
+        epochs = choose_epochs(self.progress.history, settings.average, settings.average_by)
+        return [epoch_path(self.checkpoints, epoch) for epoch in epochs]
+
+    def _train_epoch(self) -> None:
+        epoch = self.progress.epoch
+        items = self.train_examples.items(epoch)
+        plan = plan_epoch(items, self.config.batching, self.config.seed, epoch)
+        size = self.config.training.accumulate
+        updates = math.ceil(len(plan) / size)
+        if self.progress.position == 0:
+            LOGGER.info(
+                "epoch %d: %d updates, %.2f h of audio, %.1f %% padding",
+                epoch + 1, updates, total_seconds(items) / 3600, 100 * padding_share(items, plan),
+            )  # fmt: skip
+        batches = self.train_examples.batches(plan[self.progress.position * size :], epoch)
+        tally = Tally()
+        while self.progress.position < updates:
+            before = time.monotonic()
+            group = _take(batches, size)
+            tally.data_seconds += time.monotonic() - before
+            self._update(group, updates, tally)
+            if self.progress.step % self.config.training.log_steps == 0 or self.progress.position == updates:
+                self._log(tally)
+                tally = Tally()
+            if self.progress.step % self.config.training.save_steps == 0 and self.progress.position < updates:
+                self._save()
+
+    def _update(self, group: list[Batch], updates: int, tally: Tally) -> None:
+        """One optimiser step on the mean loss of a group's utterances; skipped when it is not finite."""
+        self.model.train()
+        done = (self.progress.epoch + (self.progress.position + 1) / updates) / self.config.training.epochs
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = learning_rate(done, self.config.training)
+        # Dropout depends on the position alone, so a resume needs no random state.
+        torch.manual_seed(int(generator_for(self.config.seed, "dropout", self.progress.step).integers(2**62)))
+        self.optimizer.zero_grad(set_to_none=True)
+        count = sum(len(batch.ids) for batch in group)
+        losses, blank_rates = zip(*(self._forward_backward(batch, count) for batch in group), strict=True)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.training.clip_norm))
+        loss = sum(losses)
+        self.progress.step += 1
+        self.progress.position += 1
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            self._skip(group, loss, norm)
+            return
+        self.optimizer.step()
+        self.progress.bad_steps = 0
+        blank_rate = sum(blank_rates) / len(blank_rates)
+        self.alarm.observe(blank_rate)
+        tally.loss += loss
+        tally.gradient_norm += norm
+        tally.blank_rate += blank_rate
+        tally.audio_seconds += sum(batch.seconds for batch in group)
+        tally.updates += 1
+
+    def _forward_backward(self, batch: Batch, count: int) -> tuple[float, float]:
+        """Add a batch's share of the gradient; returns its share of the loss and its rate of blank frames."""
+        lowered = self.config.training.precision == "bfloat16"
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=lowered):
+            log_probs, lengths = self.model(batch.features.to(self.device), batch.lengths.to(self.device))
+        losses = per_label(ctc_loss(log_probs, lengths, batch.targets), batch.targets)
+        loss = losses.sum() / count
+        loss.backward()
+        return loss.item(), _blank_rate(log_probs.detach(), lengths)
+
+    def _skip(self, group: list[Batch], loss: float, norm: float) -> None:
+        names = [name for batch in group for name in batch.ids]
+        self.progress.bad_steps += 1
+        LOGGER.warning(
+            "update %d skipped: loss %s, gradient norm %s; utterances %s",
+            self.progress.step, loss, norm, " ".join(names),
+        )  # fmt: skip
+        self.journal.write("skipped", self.progress.step, utterances=names)
+        if self.progress.bad_steps >= self.config.training.bad_steps:
+            raise TrainingError(
+                f"update {self.progress.step}",
+                f"{self.progress.bad_steps} updates in a row had a non-finite loss or gradient",
+                "lower training.learning_rate or check the utterances named in train.log; the last checkpoint is kept",
+            )
+
+    def _finish_epoch(self) -> None:
+        progress, settings = self.progress, self.config.training
+        result = validate(self.model, self.dev_examples, self.units, self.device)
+        progress.history.append(EpochResult(progress.epoch, result.wer, result.loss))
+        self.journal.write(
+            "dev", progress.step, epoch=progress.epoch + 1, wer=result.wer, cer=result.cer, loss=result.loss
+        )
+        LOGGER.info(
+            "epoch %d of %d: dev WER %.2f %%, CER %.2f %%, loss %.3f",
+            progress.epoch + 1, settings.epochs, result.wer, result.cer, result.loss,
+        )  # fmt: skip
+        save_epoch(self.checkpoints, progress.epoch, self.model.state_dict())
+        prune_epochs(self.checkpoints, choose_epochs(progress.history, settings.average, settings.average_by))
+        progress.epoch += 1
+        progress.position = 0
+        self._save()
+
+    def _out_of_patience(self) -> bool:
+        patience, history = self.config.training.patience, self.progress.history
+        if not patience or len(history) <= patience:
+            return False
+        best = min(history, key=lambda result: (result.wer, result.epoch))
+        stop = self.progress.epoch - best.epoch > patience
+        if stop:
+            LOGGER.info("stopping: no better dev WER than %.2f %% for %d epochs", best.wer, patience)
+        return stop
+
+    def _log(self, tally: Tally) -> None:
+        if not tally.updates:
+            return
+        elapsed = max(time.monotonic() - tally.started, 1e-9)
+        values = {
+            "loss": tally.loss / tally.updates,
+            "gradient_norm": tally.gradient_norm / tally.updates,
+            "learning_rate": float(self.optimizer.param_groups[0]["lr"]),
+            "blank_rate": tally.blank_rate / tally.updates,
+            "audio_seconds_per_second": tally.audio_seconds / elapsed,
+            "waiting_for_data": tally.data_seconds / elapsed,
+        }
+        self.journal.write("train", self.progress.step, epoch=self.progress.epoch + 1, **values)
+        LOGGER.info(
+            "epoch %d update %d: loss %.3f, gradient norm %.2f, learning rate %.2e, blanks %.0f %%, "
+            "%.0f audio-seconds/s, %.0f %% waiting for data",
+            self.progress.epoch + 1, self.progress.step, values["loss"], values["gradient_norm"],
+            values["learning_rate"], 100 * values["blank_rate"], values["audio_seconds_per_second"],
+            100 * values["waiting_for_data"],
+        )  # fmt: skip
+
+    def _save(self) -> None:
+        save_checkpoint(self.checkpoints, self.progress.step, self._state(), self.config.training.keep)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "config": self.config.model_dump(),
+            "units": self.units.symbols,
+            "progress": asdict(self.progress),
+            "alarm_steps": self.alarm.steps,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        differing = _differences(state["config"], self.config.model_dump())
+        if differing or state["units"] != self.units.symbols:
+            what = ", ".join(differing) or "the units"
+            raise CheckpointError(
+                self.checkpoints, f"belongs to an experiment with other settings: {what}", "use another --exp folder"
+            )
+        progress = dict(state["progress"])
+        progress["history"] = [EpochResult(**result) for result in progress["history"]]
+        self.progress = Progress(**progress)
+        self.alarm.steps = state["alarm_steps"]
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        LOGGER.info("resumed at epoch %d, update %d", self.progress.epoch + 1, self.progress.step)
+
+
+def _take(batches: Iterator[Batch], count: int) -> list[Batch]:
+    return list(itertools.islice(batches, count))
+
+
+def _blank_rate(log_probs: Tensor, lengths: Tensor) -> float:
+    """Share of real frames whose best unit is the blank."""
+    inside = torch.arange(log_probs.shape[1], device=lengths.device)[None, :] < lengths[:, None]
+    blank = (log_probs.argmax(dim=-1) == BLANK) & inside
+    return float(blank.sum() / inside.sum().clamp(min=1))
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """Dotted keys whose values differ; how often to log, save and load does not change an experiment."""
+    harmless = {"training.log_steps", "training.save_steps", "training.keep", "training.workers", "name"}
+    keys: Sequence[str] = sorted(old.keys() | new.keys())
+    found: list[str] = []
+    for key in keys:
+        name = f"{prefix}{key}"
+        left, right = old.get(key), new.get(key)
+        if isinstance(left, dict) and isinstance(right, dict):
+            found += _differences(left, right, f"{name}.")
+        elif left != right and name not in harmless and not name.startswith("decoding."):
+            found.append(name)
+    return found
