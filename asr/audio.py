@@ -267,7 +267,8 @@ def _decode(sound: Any, name: str, begin: int, frames: int, channel: int | None,
             block = sound.read(min(BLOCK_FRAMES, frames - done), dtype="float32", always_2d=True)
             if not len(block):
                 break
-            blocks.append(block[:, channel] if channel is not None else block.mean(axis=1))
+            with np.errstate(invalid="ignore"):  # infinities are refused later, with their place
+                blocks.append(block[:, channel] if channel is not None else block.mean(axis=1))
             done += len(block)
     except (soundfile.SoundFileError, RuntimeError) as error:
         reason = str(getattr(error, "error_string", error)).rstrip(". ") or "decoding fails"

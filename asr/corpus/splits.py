@@ -1,0 +1,74 @@
+"""Dividing a corpus into train, dev and test, and writing the three manifests."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from asr.corpus.manifest import write_manifest
+from asr.corpus.utterance import Utterance
+from asr.errors import CorpusError
+
+log = logging.getLogger("asr")
+
+SPLITS = ("train", "dev", "test")
+
+
+def write_splits(out_dir: str | Path, splits: Mapping[str, Iterable[Utterance]]) -> dict[str, int]:
+    """Write `<split>.jsonl` for each split, sorted by utterance id, and return the counts.
+
+    Raises:
+        CorpusError: a split other than dev is empty, or an id stands in two splits.
+    """
+    prepared = {name: sorted(utterances, key=lambda u: u.id) for name, utterances in splits.items()}
+    seen: dict[str, str] = {}
+    for name, utterances in prepared.items():
+        if not utterances and name != "dev":
+            raise CorpusError(out_dir, f"the {name} split is empty", "check that the corpus is complete")
+        for utterance in utterances:
+            if utterance.id in seen:
+                raise CorpusError(utterance.id, f"stands in {seen[utterance.id]} and {name}", "make the ids unique")
+            seen[utterance.id] = name
+    for name, utterances in prepared.items():
+        write_manifest(Path(out_dir) / f"{name}.jsonl", utterances)
+        seconds = sum(utterance.duration for utterance in utterances)
+        log.info("%s: %d utterances, %.1f minutes", name, len(utterances), seconds / 60)
+    return {name: len(utterances) for name, utterances in prepared.items()}
+
+
+def hold_out_speakers(
+    utterances: Sequence[Utterance], wanted: int, groups: Mapping[str, str] | None = None
+) -> tuple[list[Utterance], list[Utterance]]:
+    """Divide into (kept, held out) by whole speakers, at least `wanted` utterances held out.
+
+    Speakers are taken in the order of a hash of their names, in turn from each group (for example each gender),
+    so that the choice is the same everywhere and every group is heard in both parts.
+
+    Args:
+        utterances: all with a speaker.
+        wanted: number of utterances to hold out.
+        groups: speaker -> group; None puts all in one.
+    """
+    by_speaker: dict[str, list[Utterance]] = defaultdict(list)
+    for utterance in utterances:
+        by_speaker[utterance.speaker].append(utterance)
+    queues: dict[str, list[str]] = defaultdict(list)
+    for speaker in sorted(by_speaker, key=stable_hash):
+        queues[(groups or {}).get(speaker, "")].append(speaker)
+    held: list[str] = []
+    turn = sorted(queues)
+    while sum(len(by_speaker[s]) for s in held) < wanted and len(held) + 1 < len(by_speaker):
+        group = turn.pop(0)
+        if queues[group]:
+            held.append(queues[group].pop(0))
+        turn.append(group)
+    kept = [u for u in utterances if u.speaker not in held]
+    return kept, [u for u in utterances if u.speaker in held]
+
+
+def stable_hash(name: str) -> int:
+    """A 64-bit hash that is the same in every process and on every machine."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")

@@ -1,0 +1,39 @@
+"""Tiny made-up corpora, and where the real ones lie when this machine has them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asr.audio import write_audio
+
+
+@pytest.fixture
+def real_corpus() -> Callable[[str], Path]:
+    """Path of a real corpus by name; skips the test where it is not at hand."""
+
+    def find(name: str) -> Path:
+        beside = Path(__file__).parents[2].parent / "shared" / "corpora"
+        path = Path(os.environ.get("ASR_CORPORA") or beside) / name
+        if not path.is_dir():
+            pytest.skip(f"the corpus {name} is not at hand; set ASR_CORPORA")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def make_audio() -> Callable[..., Path]:
+    """Write a noise recording of some seconds and return its path."""
+
+    def make(path: Path, seconds: float = 0.5, sample_rate: int = 8000) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        samples = np.random.default_rng(len(path.name)).normal(0, 0.1, round(seconds * sample_rate))
+        write_audio(path, samples.astype(np.float32), sample_rate)
+        return path
+
+    return make
