@@ -1,0 +1,1 @@
+"""Waves to feature matrices: filterbanks, normalisation, augmentation and the store on disk."""

@@ -1,0 +1,227 @@
+"""Feature matrices of a corpus in one memory-mapped file.
+
+A store is a folder:
+
+    features.bin   the matrices one after another, rows of F little-endian float16 or float32, in the order of `ids`
+    index.json     ids, frames and CRC-32 of each matrix, and the feature configuration
+    complete.json  written last: size of features.bin, CRC-32 of index.json, and what the writer adds (a fingerprint);
+                   without it there is no store
+
+Features are stored as computed, not normalised: that happens when a batch is made.
+
+Shapes: T frames, F features.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from pydantic import ValidationError
+
+from asr.config import FeatureConfig
+from asr.errors import FeatureError
+from asr.files import atomic_write
+
+FEATURES, INDEX, COMPLETE = "features.bin", "index.json", "complete.json"
+FORMAT = 1
+REMEDY = "compute the features again with: asr features --force"
+
+
+class FeatureStoreWriter:
+    """Writes a store; it becomes whole when the `with` block ends without an exception.
+
+    Args:
+        directory: the store's folder; what it held before stops being a store at once.
+        bins: F.
+        dtype: how values are kept; float16 keeps log-mels to 0.008.
+        config: how the features were computed.
+
+    Attributes:
+        notes: JSON values kept in complete.json; the caller may fill it until the block ends.
+    """
+
+    def __init__(
+        self, directory: str | Path, bins: int, dtype: Literal["float16", "float32"], config: FeatureConfig
+    ) -> None:
+        self.directory = Path(directory)
+        self.bins = bins
+        self.dtype = np.dtype(dtype).newbyteorder("<")
+        self.config = config
+        self.notes: dict[str, Any] = {}
+        self._frames: dict[str, int] = {}
+        self._checksums: list[int] = []
+        self._size = 0
+        self._stream: BinaryIO | None = None
+
+    def __enter__(self) -> FeatureStoreWriter:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        # The marker goes first. Removing features.bin, not truncating it, leaves readers that map it undisturbed.
+        for name in (COMPLETE, INDEX, FEATURES):
+            (self.directory / name).unlink(missing_ok=True)
+        self._stream = (self.directory / FEATURES).open("wb")
+        return self
+
+    def append(self, id: str, matrix: np.ndarray) -> None:
+        """Add the features (T, F) of one utterance.
+
+        Raises:
+            FeatureError: doubled id, wrong shape, or values that are not finite or do not fit the dtype.
+        """
+        if self._stream is None:
+            raise ValueError("append() works inside the writer's with block only")
+        if id in self._frames:
+            raise FeatureError(id, "is in the store already", "give every utterance its own id")
+        if matrix.ndim != 2 or matrix.shape[1] != self.bins:
+            raise FeatureError(id, f"features have shape {matrix.shape}, not (frames, {self.bins})", "check the config")
+        with np.errstate(over="ignore"):
+            rows = np.ascontiguousarray(matrix, dtype=self.dtype)
+        if not np.isfinite(rows).all():
+            remedy = "check the audio, or store with --set features.store_dtype=float32"
+            raise FeatureError(id, f"features are not finite as {self.dtype.name}", remedy)
+        data = rows.tobytes()
+        self._stream.write(data)
+        self._size += len(data)
+        self._frames[id] = len(rows)
+        self._checksums.append(zlib.crc32(data))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        with stream:
+            stream.flush()
+            os.fsync(stream.fileno())
+        if kind is not None:
+            return
+        index = {
+            "format": FORMAT,
+            "bins": self.bins,
+            "dtype": self.dtype.name,
+            "config": self.config.model_dump(),
+            "ids": list(self._frames),
+            "frames": list(self._frames.values()),
+            "crc32": self._checksums,
+        }
+        text = json.dumps(index, ensure_ascii=False, separators=(",", ":")) + "\n"
+        _write(self.directory / INDEX, text)
+        marker = {"format": FORMAT, "bytes": self._size, "index_crc32": zlib.crc32(text.encode()), "notes": self.notes}
+        _write(self.directory / COMPLETE, json.dumps(marker, ensure_ascii=False, indent=1) + "\n")
+
+
+class FeatureStore:
+    """A whole store, read by utterance id. Opening maps nothing yet; worker processes get it by pickling."""
+
+    def __init__(self, directory: Path, index: dict[str, Any], notes: dict[str, Any], config: FeatureConfig) -> None:
+        self.directory = directory
+        self.bins: int = index["bins"]
+        self.dtype = np.dtype(index["dtype"]).newbyteorder("<")
+        self.config = config
+        self.notes = notes
+        self._position = {id: number for number, id in enumerate(index["ids"])}
+        self._ends = np.cumsum(np.array(index["frames"], dtype=np.int64))
+        self._checksums = np.array(index["crc32"], dtype=np.uint32)
+        self._rows: np.ndarray | None = None
+
+    @classmethod
+    def open(cls, directory: str | Path) -> FeatureStore:
+        """Open the store in a folder.
+
+        Raises:
+            FeatureError: there is no store, it was not finished, or its files do not fit each other.
+        """
+        directory = Path(directory)
+        marker = read_marker(directory)
+        if marker is None:
+            raise FeatureError(directory, "holds no complete feature store", "run: asr features MANIFEST --out DIR")
+        try:
+            text = (directory / INDEX).read_bytes()
+            size = (directory / FEATURES).stat().st_size
+            if zlib.crc32(text) != marker["index_crc32"]:
+                raise FeatureError(directory / INDEX, "was changed after it was written", REMEDY)
+            index = json.loads(text)
+            config = FeatureConfig.model_validate(index["config"])
+            expected = sum(index["frames"]) * index["bins"] * np.dtype(index["dtype"]).itemsize
+            if not size == marker["bytes"] == expected:
+                reason = f"has {size} bytes where {expected} are expected"
+                raise FeatureError(directory / FEATURES, reason, REMEDY)
+            return cls(directory, index, marker["notes"], config)
+        except FileNotFoundError as error:
+            raise FeatureError(error.filename, "is missing from the feature store", REMEDY) from None
+        except (ValidationError, ValueError, KeyError, TypeError) as error:
+            reason = f"is not a feature store that this version reads ({' '.join(str(error).split())})"
+            raise FeatureError(directory, reason, REMEDY) from None
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._position
+
+    def __len__(self) -> int:
+        return len(self._position)
+
+    def __iter__(self) -> Iterator[str]:
+        """Ids in the order they were written."""
+        return iter(self._position)
+
+    def frames(self, id: str) -> int:
+        """Number of frames T of one utterance.
+
+        Raises:
+            FeatureError: the id is not in the store.
+        """
+        start, end = self._span(id)
+        return end - start
+
+    def __getitem__(self, id: str) -> np.ndarray:
+        """Features (T, F) float32 of one utterance, a copy.
+
+        Raises:
+            FeatureError: the id is not in the store, or its bytes are not those that were written.
+        """
+        start, end = self._span(id)
+        rows = self._map()[start:end]
+        if zlib.crc32(rows.data) != self._checksums[self._position[id]]:
+            raise FeatureError(id, f"its features in {self.directory / FEATURES} are corrupt", REMEDY)
+        return rows.astype(np.float32)
+
+    def _span(self, id: str) -> tuple[int, int]:
+        try:
+            number = self._position[id]
+        except KeyError:
+            raise FeatureError(id, f"is not in the feature store {self.directory}", REMEDY) from None
+        return (int(self._ends[number - 1]) if number else 0), int(self._ends[number])
+
+    def _map(self) -> np.ndarray:
+        """All rows (sum of T, F), mapped on first use in this process."""
+        if self._rows is None:
+            count = int(self._ends[-1]) if len(self._ends) else 0
+            shape = (count, self.bins)
+            if count == 0:  # an empty file cannot be mapped
+                self._rows = np.empty(shape, self.dtype)
+            else:
+                self._rows = np.memmap(self.directory / FEATURES, dtype=self.dtype, mode="r", shape=shape)
+        return self._rows
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_rows": None}
+
+
+def read_marker(directory: Path) -> dict[str, Any] | None:
+    """Content of complete.json; None when the store is missing or was never finished."""
+    try:
+        marker = json.loads((directory / COMPLETE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return marker if isinstance(marker, dict) and marker.get("format") == FORMAT else None
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as stream:
+        stream.write(text)
