@@ -128,6 +128,7 @@ class LstmStack(nn.Module):
 def _set_forget_bias(lstm: nn.LSTM, value: float) -> None:
     """PyTorch adds two bias vectors, each ordered input, forget, cell, output; the whole value goes into one."""
     cells = lstm.hidden_size
+    weights = dict(lstm.named_parameters())
     with torch.no_grad():
-        lstm.bias_ih_l0[cells : 2 * cells].fill_(value)
-        lstm.bias_hh_l0[cells : 2 * cells].zero_()
+        weights["bias_ih_l0"][cells : 2 * cells].fill_(value)
+        weights["bias_hh_l0"][cells : 2 * cells].zero_()

@@ -1,0 +1,72 @@
+"""Batches: bounds, buckets, and a plan that depends on nothing but names, settings, seed and epoch."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.batching import Item, cut, padding_share, plan_epoch, plan_in_order
+from asr.config import BatchingConfig
+from asr.errors import TrainingError
+
+CONFIG = BatchingConfig(seconds=20.0, utterances=6, shortest_first_epochs=2)
+
+
+def corpus(count=200, seed=0):
+    lengths = np.random.default_rng(seed).gamma(4.0, 0.8, count) + 0.2
+    return [Item(f"utt{index:03d}", min(float(length), 19.0)) for index, length in enumerate(lengths)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(0.1, 50.0), max_size=60), st.floats(1.0, 60.0), st.integers(1, 9))
+def test_cut_covers_everything_once_and_keeps_its_bounds(lengths, seconds, utterances):
+    batches = cut(np.array(lengths), seconds, utterances)
+    assert [index for begin, end in batches for index in range(begin, end)] == list(range(len(lengths)))
+    for begin, end in batches:
+        count = end - begin
+        assert 1 <= count <= utterances
+        assert count == 1 or max(lengths[begin:end]) * count <= seconds
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2, 7])
+def test_every_utterance_comes_once_an_epoch(epoch):
+    items = corpus()
+    plan = plan_epoch(items, CONFIG, seed=1, epoch=epoch)
+    assert sorted(name for batch in plan for name in batch) == sorted(item.id for item in items)
+
+
+def test_first_epochs_go_from_short_to_long_and_later_ones_are_shuffled():
+    items = corpus()
+    seconds = {item.id: item.seconds for item in items}
+    longest = [max(seconds[name] for name in batch) for batch in plan_epoch(items, CONFIG, 1, 0)]
+    rank = np.argsort(np.argsort(longest))
+    assert np.corrcoef(rank, np.arange(len(rank)))[0, 1] > 0.95
+    shuffled = [max(seconds[name] for name in batch) for batch in plan_epoch(items, CONFIG, 1, 2)]
+    assert abs(np.corrcoef(np.argsort(np.argsort(shuffled)), np.arange(len(shuffled)))[0, 1]) < 0.5
+
+
+def test_the_plan_depends_only_on_names_seed_and_epoch():
+    items = corpus()
+    plan = plan_epoch(items, CONFIG, seed=1, epoch=3)
+    assert plan == plan_epoch(list(reversed(items)), CONFIG, seed=1, epoch=3)
+    assert plan != plan_epoch(items, CONFIG, seed=2, epoch=3)
+    assert plan != plan_epoch(items, CONFIG, seed=1, epoch=4)
+
+
+def test_similar_lengths_travel_together():
+    items = corpus(1000)
+    bucketed = padding_share(items, plan_epoch(items, CONFIG, 1, 5))
+    unsorted = padding_share(items, [[item.id for item in items[i : i + 6]] for i in range(0, 1000, 6)])
+    assert bucketed < 0.08 < 0.3 < unsorted
+
+
+def test_an_utterance_longer_than_a_batch_is_named():
+    with pytest.raises(TrainingError, match=r"giant.*25\.0 s long.*raise batching\.seconds"):
+        plan_epoch([*corpus(), Item("giant", 25.0)], CONFIG, 1, 0)
+
+
+def test_inference_batches_are_sorted_and_whole():
+    items = corpus(50)
+    flat = [name for batch in plan_in_order(items, CONFIG) for name in batch]
+    seconds = {item.id: item.seconds for item in items}
+    assert [seconds[name] for name in flat] == sorted(seconds.values())
