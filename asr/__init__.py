@@ -5,10 +5,12 @@ Importing this package is cheap: torch and the rest load when a function below i
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asr.scoring.wer import Score
     from asr.transcribing.recognizer import Recognizer
 
 __version__ = "0.1.0"
@@ -27,3 +29,20 @@ def load_model(directory: str | Path, device: str | None = None) -> Recognizer:
     from asr.transcribing.recognizer import Recognizer
 
     return Recognizer.load(directory, device=device)
+
+
+def score(
+    refs: str | Iterable[str] | Mapping[str, str], hyps: str | Iterable[str] | Mapping[str, str], **options: Any
+) -> Score:
+    """Compare hypotheses with references; `asr.scoring.wer.score` describes the options.
+
+    Args:
+        refs: id -> text, or texts in order (a list, an array, a pandas Series, or one string).
+        hyps: the same for the hypotheses.
+
+    Raises:
+        ScoringError: hypotheses for unknown ids, or lists of different length.
+    """
+    from asr.scoring.wer import score as compare
+
+    return compare(refs, hyps, **options)

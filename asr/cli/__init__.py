@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from asr.cli.score import CONTEXT as SCORE_CONTEXT
+from asr.cli.score import score
+
 app = typer.Typer(
     name="asr",
     help="Train a speech recogniser on your own recordings, transcribe with it, and score it.",
@@ -19,3 +22,6 @@ def _common(verbose: bool = typer.Option(False, "--verbose", help="Log more.")) 
     from asr.progress import setup_logging
 
     setup_logging(verbose)
+
+
+app.command("score", context_settings=SCORE_CONTEXT)(score)
