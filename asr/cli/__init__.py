@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from asr.cli.features import features
 from asr.cli.score import CONTEXT as SCORE_CONTEXT
 from asr.cli.score import score
 
@@ -25,3 +26,4 @@ def _common(verbose: bool = typer.Option(False, "--verbose", help="Log more.")) 
 
 
 app.command("score", context_settings=SCORE_CONTEXT)(score)
+app.command("features")(features)

@@ -28,7 +28,7 @@ def perturb_speed(wave: np.ndarray, speed: float) -> np.ndarray:
     """
     if speed == 1.0:
         return wave
-    import soxr
+    import soxr  # type: ignore[import-untyped]
 
     # Only the ratio counts; whole numbers keep it exact for speeds given in thousandths.
     faster: np.ndarray = soxr.resample(wave, round(speed * 1000), 1000, quality="HQ")
@@ -93,8 +93,8 @@ class NoiseFolder:
 def room_response(sample_rate: int, seconds: float, generator: np.random.Generator) -> np.ndarray:
     """Impulse response of an imagined room: the direct sound, then Gaussian noise that decays exponentially.
 
-    This is the statistical model of a room's diffuse tail (Polack 1988), not the image method: no geometry, and no early
-    reflections of their own. The direct sound carries one half to nine tenths of the energy.
+    This is the statistical model of a room's diffuse tail (Polack 1988), not the image method: there is no geometry,
+    and early reflections are part of the tail. The direct sound carries one half to nine tenths of the energy.
 
     Args:
         sample_rate: Hz.

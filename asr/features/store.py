@@ -101,6 +101,7 @@ class FeatureStoreWriter:
             stream.flush()
             os.fsync(stream.fileno())
         if kind is not None:
+            (self.directory / FEATURES).unlink(missing_ok=True)
             return
         index = {
             "format": FORMAT,
