@@ -1,0 +1,200 @@
+"""Back-off n-gram language models as an automaton: one table look-up a word, compiled, memory-mapped.
+
+A state is a context, the longest suffix of the history that the model knows; state 0 is the empty context. An arc is
+an n-gram: it leaves the state of its first words with its last word, carries log P(word | context), and enters the
+longest suffix of itself that is a state. Contexts with no continuation and no back-off weight are not states (their
+longest suffix is), which is the state minimisation of KenLM (Heafield, 2011, section 4).
+
+Legend: A arcs (n-grams), S states (contexts), H hash slots, V words of the language model.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from asr.errors import DecodingError
+from asr.files import atomic_directory
+
+UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
+UNKNOWN_ID, BEGIN_ID, END_ID = 0, 1, 2
+LMUnit = Literal["words", "characters", "units"]
+FORMAT = 1
+
+
+class NGramArrays(NamedTuple):
+    """Everything a compiled kernel needs; each array may be memory-mapped."""
+
+    keys: np.ndarray  # (H,) int64 state * V + word, open addressing; -1 is empty
+    arcs: np.ndarray  # (H,) int32 arc of the key
+    log_probs: np.ndarray  # (A,) float32 natural log; arcs 0..V-1 are the unigrams in word order
+    next_states: np.ndarray  # (A,) int32
+    backoffs: np.ndarray  # (S,) float32 natural log
+    backoff_states: np.ndarray  # (S,) int32
+    vocabulary_size: int
+
+
+@njit(cache=True, inline="always")
+def _slot(key: int, slots: int) -> int:
+    """Where the search for `key` begins: the high half of a Fibonacci hash, scaled to the number of slots."""
+    mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(29)
+    high = (mixed * np.uint64(0xBF58476D1CE4E5B9)) >> np.uint64(32)
+    return int(np.int64((high * np.uint64(slots)) >> np.uint64(32)))
+
+
+@njit(cache=True)
+def find_arc(keys: np.ndarray, arcs: np.ndarray, vocabulary_size: int, state: int, word: int) -> int:
+    """Arc that leaves `state` with `word`, or -1."""
+    if state == 0:
+        return word
+    key = np.int64(state) * np.int64(vocabulary_size) + np.int64(word)
+    slot = _slot(int(key), keys.shape[0])
+    while keys[slot] != -1:
+        if keys[slot] == key:
+            return int(arcs[slot])
+        slot += 1
+        if slot == keys.shape[0]:
+            slot = 0
+    return -1
+
+
+@njit(cache=True)
+def ngram_step(
+    keys: np.ndarray, arcs: np.ndarray, log_probs: np.ndarray, next_states: np.ndarray,
+    backoffs: np.ndarray, backoff_states: np.ndarray, vocabulary_size: int, state: int, word: int,
+) -> tuple[float, int]:  # fmt: skip
+    """Natural log P(word | state) and the state after it; `word` is an id in 0..V-1, unknown words are id 0."""
+    total = 0.0
+    while True:
+        arc = find_arc(keys, arcs, vocabulary_size, state, word)
+        if arc >= 0:
+            return total + log_probs[arc], int(next_states[arc])
+        total += backoffs[state]
+        state = int(backoff_states[state])
+
+
+@njit(cache=True)
+def ngram_score_all(
+    keys: np.ndarray, arcs: np.ndarray, log_probs: np.ndarray, next_states: np.ndarray,
+    backoffs: np.ndarray, backoff_states: np.ndarray, vocabulary_size: int, state: int, words: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Natural log-probability of each of `words` (n,), read one after the other from `state`: (n,) float64."""
+    scores = np.empty(words.shape[0])
+    for index in range(words.shape[0]):
+        scores[index], state = ngram_step(
+            keys, arcs, log_probs, next_states, backoffs, backoff_states, vocabulary_size, state, words[index]
+        )
+    return scores
+
+
+class NGramModel:
+    """An n-gram model ready for use.
+
+    Args:
+        words: id -> word; 0 is "<unk>", 1 "<s>", 2 "</s>".
+        arrays: the automaton.
+        state_counts: states of each context length 0, 1, ..., order - 1; their sum is S.
+        arc_counts: n-grams of each order; their sum is A.
+        unit: what a word of the model is.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        arrays: NGramArrays,
+        state_counts: Sequence[int],
+        arc_counts: Sequence[int],
+        unit: LMUnit = "words",
+    ) -> None:
+        self.words = list(words)
+        self.arrays = arrays
+        self.state_counts = list(state_counts)
+        self.arc_counts = list(arc_counts)
+        self.unit: LMUnit = unit
+        self.order = len(self.arc_counts)
+        self.empty_state = 0
+        self.start_state = int(arrays.next_states[BEGIN_ID])
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """Word -> id."""
+        return {word: index for index, word in enumerate(self.words)}
+
+    def step(self, state: int, word_id: int) -> tuple[float, int]:
+        """Natural log P(word | state) and the next state."""
+        log_prob, following = ngram_step(*self.arrays, state, word_id)
+        return float(log_prob), int(following)
+
+    def word_scores(self, sentence: Sequence[str], bos: bool = True, eos: bool = True) -> np.ndarray:
+        """Natural log-probability of each word, and of the end of the sentence if `eos`: (n,) or (n + 1,)."""
+        ids = [self.ids.get(word, UNKNOWN_ID) for word in sentence] + [END_ID] * eos
+        state = self.start_state if bos else self.empty_state
+        return np.asarray(ngram_score_all(*self.arrays, state, np.asarray(ids, np.int64)))
+
+    def score(self, sentence_words: Sequence[str], bos: bool = True, eos: bool = True) -> float:
+        """Natural log-probability of a sentence; words outside the vocabulary count as "<unk>"."""
+        return float(self.word_scores(sentence_words, bos, eos).sum())
+
+    def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
+        """Perplexity per word, sentence ends counted as words, unknown words included.
+
+        Raises:
+            DecodingError: no sentences.
+        """
+        total, count = 0.0, 0
+        for sentence in sentences:
+            total += self.score(sentence)
+            count += len(sentence) + 1
+        if count == 0:
+            raise DecodingError("text", "has no sentences", "give at least one to compute a perplexity of")
+        return math.exp(-total / count)
+
+    def save(self, directory: str | Path) -> None:
+        """Write the automaton as a folder of plain arrays; a folder that exists is replaced in one step."""
+        with atomic_directory(directory) as folder:
+            for name, array in zip(NGramArrays._fields[:6], self.arrays[:6], strict=True):
+                np.save(folder / f"{name}.npy", array)
+            (folder / "words.txt").write_text("".join(word + "\n" for word in self.words), encoding="utf-8")
+            description = {
+                "format": FORMAT,
+                "unit": self.unit,
+                "states": self.state_counts,
+                "ngrams": self.arc_counts,
+            }
+            (folder / "ngram.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(directory: str | Path) -> NGramModel:
+        """Memory-map a model that `save` wrote.
+
+        Raises:
+            DecodingError: missing, incomplete or inconsistent folder.
+        """
+        folder = Path(directory)
+        remedy = "build it again with 'asr lm train' or 'asr lm convert'"
+        try:
+            description = json.loads((folder / "ngram.json").read_text(encoding="utf-8"))
+            words = (folder / "words.txt").read_text(encoding="utf-8").split("\n")[:-1]
+            # Mode "c" rather than "r": numba would compile a second version of every kernel for read-only arrays.
+            arrays = [np.asarray(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in NGramArrays._fields[:6]]
+            states, ngrams, unit = description["states"], description["ngrams"], description["unit"]
+            version = description["format"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = f"is not a whole n-gram model ({type(error).__name__}: {error})"
+            raise DecodingError(folder, reason, remedy) from None
+        if version != FORMAT:
+            raise DecodingError(folder, f"has format {version}, this program reads {FORMAT}", remedy)
+        keys, arcs, log_probs, next_states, backoffs, backoff_states = arrays
+        sizes = (len(arcs), len(log_probs), len(next_states), len(backoffs), len(backoff_states), len(words))
+        if sizes != (len(keys), sum(ngrams), sum(ngrams), sum(states), sum(states), ngrams[0]):
+            raise DecodingError(folder, "has arrays of sizes that do not fit each other", remedy)
+        automaton = NGramArrays(keys, arcs, log_probs, next_states, backoffs, backoff_states, len(words))
+        return NGramModel(words, automaton, states, ngrams, unit)
