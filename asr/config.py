@@ -165,6 +165,7 @@ class ExperimentConfig(Section):
 
     name: str = "experiment"
     seed: int = Field(1, ge=0)
+    licence: str = Field("not stated", description="of the training data; copied into the model card")
     features: FeatureConfig = FeatureConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     units: UnitsConfig = UnitsConfig()

@@ -7,6 +7,8 @@ import typer
 from asr.cli.features import features
 from asr.cli.score import CONTEXT as SCORE_CONTEXT
 from asr.cli.score import score
+from asr.cli.train import average, train
+from asr.cli.units import units
 
 app = typer.Typer(
     name="asr",
@@ -27,3 +29,6 @@ def _common(verbose: bool = typer.Option(False, "--verbose", help="Log more.")) 
 
 app.command("score", context_settings=SCORE_CONTEXT)(score)
 app.command("features")(features)
+app.command("units")(units)
+app.command("train")(train)
+app.command("average")(average)

@@ -22,15 +22,9 @@ class AcousticModel(nn.Module):
         units: size of the inventory with the blank, V.
     """
 
-    feature_mean: Tensor
-    feature_scale: Tensor
-
     def __init__(self, config: ModelConfig, bins: int, units: int) -> None:
         super().__init__()
         self.config = config
-        # Global normalisation travels with the weights; for the other kinds it stays the identity.
-        self.register_buffer("feature_mean", torch.zeros(bins))
-        self.register_buffer("feature_scale", torch.ones(bins))
         self.front_end: nn.Module
         if config.front_end == "convolution":
             self.front_end = ConvolutionalFrontEnd(
@@ -63,19 +57,13 @@ class AcousticModel(nn.Module):
         """
         if features.shape[1] == 0:
             return features.new_zeros((len(features), 0, self.output.out_features)), torch.zeros_like(lengths)
-        x = (features - self.feature_mean) * self.feature_scale
-        x, lengths = self.front_end(x, lengths)
+        x, lengths = self.front_end(features, lengths)
         x = self.stack(x, lengths)
         return self.output(x).float().log_softmax(dim=-1), lengths
 
     def output_frames(self, frames: int) -> int:
         """Output frames of an utterance with `frames` feature frames."""
         return -(-frames // self.config.time_reduction)
-
-    def set_global_normalisation(self, mean: Tensor, deviation: Tensor) -> None:
-        """Normalise every frame with these statistics (F,) from now on."""
-        self.feature_mean.copy_(mean)
-        self.feature_scale.copy_(1.0 / deviation)
 
     def parameter_count(self) -> int:
         """Number of trainable weights."""

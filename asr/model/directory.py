@@ -1,4 +1,7 @@
-"""A trained model as a folder: `model.safetensors`, `config.yaml`, `units.txt`, `card.md`. Loading never unpickles."""
+"""A trained model as a folder: `model.safetensors`, `config.yaml`, `units.txt`, `card.md`. Loading never unpickles.
+
+A model trained on globally normalised features also has the statistics, `global.npz`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from safetensors.torch import load_file, save
 
 from asr.config import ExperimentConfig, load_config, save_config
 from asr.errors import ModelError, UsageError
+from asr.features.normalisation import GLOBAL, Normaliser
 from asr.files import atomic_write
 from asr.model.acoustic import AcousticModel
 from asr.units import Units
@@ -25,6 +29,7 @@ class TrainedModel:
     model: AcousticModel
     config: ExperimentConfig
     units: Units
+    normaliser: Normaliser
     directory: Path
 
     @property
@@ -40,15 +45,21 @@ def seconds_per_frame(config: ExperimentConfig) -> float:
 
 def build_model(config: ExperimentConfig, units: Units) -> AcousticModel:
     """A freshly initialised model; the caller seeds torch."""
-    bins = config.features.mel_bins if config.features.kind == "fbank" else config.features.cepstra
-    return AcousticModel(config.model, bins, len(units))
+    return AcousticModel(config.model, config.features.dimension, len(units))
 
 
 def save_model(
-    directory: str | Path, weights: dict[str, torch.Tensor], config: ExperimentConfig, units: Units, card: str
+    directory: str | Path,
+    weights: dict[str, torch.Tensor],
+    config: ExperimentConfig,
+    units: Units,
+    normaliser: Normaliser,
+    card: str,
 ) -> None:
     """Write a complete model directory; the weights come last, so that a folder with weights is whole."""
     directory = Path(directory)
+    if normaliser.overall is not None:
+        normaliser.overall.save(directory / GLOBAL)
     directory.mkdir(parents=True, exist_ok=True)
     save_config(config, directory / CONFIG)
     units.save(directory / UNITS)
@@ -83,7 +94,8 @@ def load_trained(directory: str | Path, device: str | None = None) -> TrainedMod
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(directory / WEIGHTS, f"does not fit {CONFIG} ({reason})", "keep both from one run") from None
-    return TrainedModel(model.eval().to(choose_device(device)), config, units, directory)
+    normaliser = Normaliser.of_directory(directory, config.features)
+    return TrainedModel(model.eval().to(choose_device(device)), config, units, normaliser, directory)
 
 
 def choose_device(device: str | None) -> torch.device:

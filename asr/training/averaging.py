@@ -18,6 +18,7 @@ from torch import Tensor
 
 from asr.errors import CheckpointError
 from asr.files import atomic_write
+from asr.model.directory import load_trained, save_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,18 @@ def average_weights(paths: Sequence[Path]) -> dict[str, Tensor]:
             value = tensor.to(torch.float64)
             total[name] = total[name] + value if name in total else value
     return {name: (tensor / len(paths)).to(torch.float32) for name, tensor in total.items()}
+
+
+def average_model(paths: Sequence[Path], model: str | Path, out: str | Path) -> None:
+    """Write a model folder like `model` with the average of other epochs' weights.
+
+    Raises:
+        CheckpointError: the weights cannot be averaged.
+        ModelError: they do not fit the model.
+    """
+    trained = load_trained(model, "cpu")
+    weights = average_weights(paths)
+    names = ", ".join(path.name for path in paths)
+    card = f"# {trained.config.name}\n\nAverage of {names}; configuration of {model}.\n"
+    save_model(out, weights, trained.config, trained.units, trained.normaliser, card)
+    load_trained(out, "cpu")

@@ -81,14 +81,14 @@ class Examples(Dataset[Batch]):
     def items(self, epoch: int) -> list[Item]:
         """Names and lengths as this epoch will read them."""
         shift = self.config.features.frame_shift_ms / 1000
-        return [Item(name, self.store.frames(self._stored_id(name, epoch)) * shift) for name in self.utterances]
+        speeds = {name: self._speed(name, epoch) for name in self.utterances}
+        return [Item(name, self.store.frames(speed_id(name, speed)) * shift) for name, speed in speeds.items()]
 
     def load(self, name: str, epoch: int) -> Tensor:
         """Features (T, F) of one utterance in one epoch."""
-        features = self.store[self._stored_id(name, epoch)]
-        features = self.normaliser(
-            torch.from_numpy(np.array(features, dtype=np.float32)), self.utterances[name].speaker
-        )
+        speed = self._speed(name, epoch)
+        matrix = torch.from_numpy(np.array(self.store[speed_id(name, speed)], dtype=np.float32))
+        features = self.normaliser(matrix, speed_id(self.utterances[name].speaker, speed))
         if self.training and epoch >= self.config.augmentation.first_epoch:
             generator = generator_for(self.config.seed, "specaugment", epoch, name)
             features = spec_augment(features, self.config.augmentation, generator)
@@ -117,12 +117,12 @@ class Examples(Dataset[Batch]):
         )
         yield from loader
 
-    def _stored_id(self, name: str, epoch: int) -> str:
+    def _speed(self, name: str, epoch: int) -> float:
+        """At which speed an epoch hears an utterance."""
         if not self.training or epoch < self.config.augmentation.first_epoch:
-            return name
+            return 1.0
         speeds = self.speeds[name]
-        choice = generator_for(self.config.seed, "speed", epoch, name).integers(len(speeds))
-        return speed_id(name, speeds[int(choice)])
+        return speeds[int(generator_for(self.config.seed, "speed", epoch, name).integers(len(speeds)))]
 
     def _usable_speeds(self, name: str) -> list[float]:
         """Stored speeds at which the text still fits; the recorded speed itself must fit."""

@@ -54,4 +54,4 @@ def validate(model: AcousticModel, examples: Examples, units: Units, device: tor
     references = {name: utterance.text for name, utterance in examples.utterances.items()}
     result = score(references, hypotheses)
     loss = sum(losses) / len(losses) if losses else float("nan")
-    return ValidationResult(result.wer, result.cer, loss)
+    return ValidationResult(100 * result.wer, 100 * result.cer, loss)

@@ -45,16 +45,6 @@ def test_utterances_without_frames_give_no_rows():
     assert frames.tolist() == [0]
 
 
-def test_global_normalisation_travels_with_the_weights():
-    model, other = build(), build()
-    features, lengths = torch.randn(1, 12, 20) * 3 + 5, torch.tensor([12])
-    expected, _ = other((features - 5) / 3, lengths)
-    model.set_global_normalisation(torch.full((20,), 5.0), torch.full((20,), 3.0))
-    fresh = build()
-    fresh.load_state_dict(model.state_dict())
-    torch.testing.assert_close(fresh(features, lengths)[0], expected, rtol=0, atol=1e-5)
-
-
 def test_output_frames_is_what_the_model_gives():
     for reduction in (1, 2, 3, 4, 6):
         model = build(time_reduction=reduction)

@@ -1,0 +1,41 @@
+"""`asr train`: an acoustic model from a data folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    data: Annotated[Path, typer.Option(help="Folder with train.jsonl, dev.jsonl, units.txt, features/.")],
+    exp: Annotated[Path, typer.Option(help="Experiment folder: checkpoints, logs, and at the end model/.")],
+    config: Annotated[Path | None, typer.Option(help="YAML configuration; defaults otherwise.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Overrides the configuration's seed.", min=0)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint, if any.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N; a GPU where there is one.")] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 takes all cores.", min=0)] = 0,
+) -> None:
+    """Train a BiLSTM acoustic model with CTC, resumable at any moment."""
+    from asr.config import load_config
+    from asr.training.experiment import train_experiment
+
+    chosen = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
+    summary = train_experiment(
+        load_config(config, chosen), data, exp, resume=resume, device=device, threads=threads
+    )  # fmt: skip
+    print(f"{summary.model}\tdev WER {summary.dev.wer:.2f} %\t{summary.epochs} epochs\t{summary.updates} updates")
+
+
+def average(
+    weights: Annotated[list[Path], typer.Argument(help="epoch-*.safetensors files of one experiment.")],
+    model: Annotated[Path, typer.Option(help="Model folder whose configuration and units to keep.")],
+    out: Annotated[Path, typer.Option(help="New model folder.")],
+) -> None:
+    """Average the weights of several epochs into a new model folder."""
+    from asr.training.averaging import average_model
+
+    average_model(weights, model, out)
+    print(out)

@@ -1,0 +1,134 @@
+"""One experiment from data folder to model folder: load, train or resume, average, judge, write the model.
+
+A data folder holds `train.jsonl`, `dev.jsonl`, `units.txt` and, under `features/`, the stores `train` and `dev`.
+An experiment folder holds `config.yaml train.log metrics.jsonl tensorboard/ checkpoints/ model/`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from asr.config import ExperimentConfig, save_config
+from asr.corpus.manifest import load_manifest
+from asr.corpus.utterance import Utterance
+from asr.errors import FeatureError, TrainingError
+from asr.features.normalisation import Normaliser
+from asr.features.store import FeatureStore
+from asr.model.directory import build_model, choose_device, save_model
+from asr.training.averaging import average_weights
+from asr.training.checkpoint import list_checkpoints
+from asr.training.examples import Examples, total_seconds
+from asr.training.trainer import Trainer
+from asr.training.validation import ValidationResult, validate
+from asr.units import Units
+
+LOGGER = logging.getLogger("asr")
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """Where the model is and how it did on the dev set."""
+
+    model: Path
+    dev: ValidationResult
+    epochs: int
+    updates: int
+
+
+def train_experiment(
+    config: ExperimentConfig,
+    data: str | Path,
+    experiment: str | Path,
+    *,
+    resume: bool = False,
+    device: str | None = None,
+    threads: int = 0,
+) -> TrainingSummary:
+    """Train an acoustic model.
+
+    Args:
+        config: the experiment.
+        data: data folder (see above).
+        experiment: experiment folder; made when missing.
+        resume: go on from the newest checkpoint; without checkpoints begin.
+        device: see `choose_device`.
+        threads: CPU threads; 0 takes all cores. Another number of threads may round differently.
+
+    Raises:
+        TrainingError: the folder already holds checkpoints and `resume` is False, or dev and train share utterances.
+        AsrError: anything wrong with manifest, features, units, configuration or checkpoints.
+    """
+    data, experiment = Path(data), Path(experiment)
+    checkpoints = experiment / "checkpoints"
+    if list_checkpoints(checkpoints) and not resume:
+        raise TrainingError(experiment, "already holds checkpoints", "add --resume, or choose another --exp folder")
+    for leftover in checkpoints.glob(".*.tmp"):
+        leftover.unlink()  # of a process killed while writing
+    if threads:
+        torch.set_num_threads(threads)
+    chosen = choose_device(device)
+    units = Units.load(data / "units.txt")
+    train, dev, normaliser = _load_sets(config, data, units)
+    torch.manual_seed(config.seed)
+    model = build_model(config, units).to(chosen)
+    LOGGER.info("%s: %d weights, %d units, on %s", config.name, model.parameter_count(), len(units), chosen)
+    save_config(config, experiment / "config.yaml")
+    trainer = Trainer(config, model, units, train, dev, experiment, chosen)
+    if resume and not trainer.resume():
+        LOGGER.info("no checkpoint yet: beginning at update 0")
+    history = trainer.train()
+    weights = average_weights(trainer.averaged_paths())
+    model.load_state_dict(weights)
+    result = validate(model, dev, units, chosen)
+    LOGGER.info("average of %d epochs: dev WER %.2f %%", len(trainer.averaged_paths()), result.wer)
+    summary = TrainingSummary(experiment / "model", result, len(history), trainer.progress.step)
+    save_model(summary.model, weights, config, units, normaliser, _card(config, data, train, dev, summary))
+    return summary
+
+
+def _load_sets(config: ExperimentConfig, data: Path, units: Units) -> tuple[Examples, Examples, Normaliser]:
+    utterances = {name: load_manifest(data / f"{name}.jsonl") for name in ("train", "dev")}
+    _refuse_overlap(utterances["train"], utterances["dev"])
+    stores = {name: FeatureStore.open(data / "features" / name) for name in ("train", "dev")}
+    for name, store in stores.items():
+        computed = store.config.model_dump(exclude={"normalisation", "store_dtype"})
+        if computed != config.features.model_dump(exclude={"normalisation", "store_dtype"}):
+            raise FeatureError(
+                data / "features" / name, "was computed with other feature settings", "run 'asr features --force'"
+            )
+    train_normaliser = Normaliser.of_directory(data / "features" / "train", config.features)
+    dev_normaliser = train_normaliser
+    if config.features.normalisation == "speaker":
+        dev_normaliser = Normaliser.of_directory(data / "features" / "dev", config.features)
+    train = Examples(utterances["train"], stores["train"], train_normaliser, units, config, training=True)
+    dev = Examples(utterances["dev"], stores["dev"], dev_normaliser, units, config, training=False)
+    return train, dev, train_normaliser
+
+
+def _refuse_overlap(train: list[Utterance], dev: list[Utterance]) -> None:
+    common = sorted({utterance.id for utterance in train} & {utterance.id for utterance in dev})
+    if common:
+        raise TrainingError(
+            common[0], f"and {len(common) - 1} more are in train and in dev", "keep the sets apart: 'asr prepare'"
+        )
+
+
+def _card(config: ExperimentConfig, data: Path, train: Examples, dev: Examples, summary: TrainingSummary) -> str:
+    hours = total_seconds(train.items(0)) / 3600
+    speakers = len({utterance.speaker for utterance in train.utterances.values()})
+    synthetic = any(utterance.extra.get("synthetic") for utterance in train.utterances.values())
+    return f"""# {config.name}
+
+Bidirectional LSTM acoustic model trained with CTC; configuration in `config.yaml`, units in `units.txt`.
+
+* Training data: {data.name}, {len(train.utterances)} utterances, {hours:.2f} h, {speakers} speakers\
+{" (synthetic speech)" if synthetic else ""}
+* Licence of the data: {config.licence}
+* Dev set: {len(dev.utterances)} utterances, greedy WER {summary.dev.wer:.2f} %, CER {summary.dev.cer:.2f} %
+* Seed {config.seed}, {summary.epochs} epochs, {summary.updates} updates
+* Command: `asr train --config config.yaml --data {data.name} --exp EXPERIMENT`
+"""
