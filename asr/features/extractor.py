@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from asr.config import FeatureConfig
-from asr.features.mel import cosine_transform, empty_filters, mel_filters
+from asr.features.mel import cosine_transform, empty_filters, lifter_weights, mel_filters
 from asr.seeding import generator_for
 
 FULL_SCALE = 32768.0  # Kaldi reads 16-bit samples as they are; ours are -1..1
@@ -46,6 +46,7 @@ class FeatureExtractor(torch.nn.Module):
     filters: torch.Tensor
     window: torch.Tensor
     transform: torch.Tensor
+    lifter: torch.Tensor
 
     def __init__(self, config: FeatureConfig) -> None:
         super().__init__()
@@ -61,10 +62,12 @@ class FeatureExtractor(torch.nn.Module):
             )
         self.register_buffer("filters", filters, persistent=False)
         self.register_buffer("window", _window(config.window, config.window_samples), persistent=False)
-        unscaled = config.htk_compat and not config.use_energy
         cepstra = min(config.cepstra, config.mel_bins)
-        transform = cosine_transform(config.mel_bins, cepstra, config.cepstral_lifter, unscaled)
-        self.register_buffer("transform", transform, persistent=False)
+        self.register_buffer("transform", cosine_transform(config.mel_bins, cepstra), persistent=False)
+        lifter = lifter_weights(cepstra, config.cepstral_lifter)
+        if config.htk_compat:
+            lifter[0] = 2.0**0.5  # HTK's cosine transform has no 1/sqrt(2) in its zeroth term
+        self.register_buffer("lifter", lifter, persistent=False)
 
     @torch.no_grad()
     def forward(self, waves: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -157,7 +160,7 @@ class FeatureExtractor(torch.nn.Module):
             if energy is None:
                 return logs
             return torch.cat([logs, energy] if config.htk_compat else [energy, logs], dim=1)
-        cepstra = logs @ self.transform
+        cepstra = (logs @ self.transform).mul_(self.lifter)
         if energy is not None:
             cepstra[:, :1] = energy
         return cepstra.roll(-1, dims=1) if config.htk_compat else cepstra

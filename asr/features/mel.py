@@ -47,23 +47,27 @@ def empty_filters(filters: torch.Tensor) -> list[int]:
     return torch.nonzero(filters.sum(0) == 0).flatten().tolist()
 
 
-def cosine_transform(bins: int, cepstra: int, lifter: float = 0.0, unscaled_zeroth: bool = False) -> torch.Tensor:
-    """Orthonormal DCT-II of log filter outputs, with HTK's sine lifter folded in.
+def cosine_transform(bins: int, cepstra: int) -> torch.Tensor:
+    """Orthonormal DCT-II of log filter outputs.
+
+    Float32 throughout, as torchaudio: the cosine's argument reaches hundreds, and its rounding shows in a cepstrum.
 
     Args:
         bins: F.
         cepstra: C, at most F.
-        lifter: Q in 1 + Q/2 sin(pi c / Q); 0 is no liftering.
-        unscaled_zeroth: leave out the factor 1/sqrt(2) of the zeroth cepstrum, as HTK does.
 
     Returns:
         (F, C) float32.
     """
-    order = torch.arange(cepstra, dtype=torch.float64)
-    position = torch.arange(bins, dtype=torch.float64).unsqueeze(1) + 0.5
-    transform = math.sqrt(2.0 / bins) * torch.cos(math.pi / bins * position * order)
-    if not unscaled_zeroth:
-        transform[:, 0] /= math.sqrt(2.0)
-    if lifter != 0.0:
-        transform *= 1.0 + 0.5 * lifter * torch.sin(math.pi * order / lifter)
-    return transform.float()
+    order = torch.arange(cepstra, dtype=torch.float32)
+    position = torch.arange(bins, dtype=torch.float32).unsqueeze(1) + 0.5
+    transform = torch.cos(math.pi / bins * position * order) * math.sqrt(2.0 / bins)
+    transform[:, 0] = math.sqrt(1.0 / bins)
+    return transform
+
+
+def lifter_weights(cepstra: int, lifter: float) -> torch.Tensor:
+    """HTK's sine lifter 1 + Q/2 sin(pi c / Q) for each cepstrum (C,); Q = 0 is ones."""
+    if lifter == 0.0:
+        return torch.ones(cepstra)
+    return 1.0 + 0.5 * lifter * torch.sin(math.pi * torch.arange(cepstra) / lifter)

@@ -1,0 +1,214 @@
+"""The feature store: what goes in comes out, and what was not finished or was damaged is never taken for whole."""
+
+import json
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from asr.config import FeatureConfig
+from asr.errors import FeatureError
+from asr.features.store import COMPLETE, FEATURES, INDEX, FeatureStore, FeatureStoreWriter, read_marker
+
+CONFIG = FeatureConfig(mel_bins=4)
+
+
+def matrices(count: int = 5) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    return {f"utt{i}": random.normal(10, 5, (3 * i, 4)).astype(np.float32) for i in range(count)}
+
+
+def write(directory, content, dtype="float32", config=CONFIG):
+    with FeatureStoreWriter(directory, 4, dtype, config) as writer:
+        for id, matrix in content.items():
+            writer.append(id, matrix)
+        writer.notes["made_by"] = "test"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_what_goes_in_comes_out(tmp_path, dtype):
+    content = matrices()  # utt0 has no frames
+    write(tmp_path, content, dtype)
+    store = FeatureStore.open(tmp_path)
+    assert list(store) == list(content) and len(store) == 5
+    assert (store.bins, store.config, store.notes) == (4, CONFIG, {"made_by": "test"})
+    assert "utt3" in store and "utt9" not in store
+    for id, matrix in content.items():
+        assert store[id].dtype == np.float32
+        assert store.frames(id) == len(matrix) == len(store[id])
+        np.testing.assert_array_equal(store[id], matrix.astype(dtype).astype(np.float32))
+
+
+def test_what_is_read_is_a_copy(tmp_path):
+    write(tmp_path, matrices())
+    store = FeatureStore.open(tmp_path)
+    store["utt4"][:] = 0.0
+    np.testing.assert_array_equal(store["utt4"], matrices()["utt4"])
+
+
+def test_order_of_reading_does_not_matter(tmp_path):
+    write(tmp_path, matrices())
+    store = FeatureStore.open(tmp_path)
+    backwards = {id: store[id] for id in reversed(list(store))}
+    for id, matrix in matrices().items():
+        np.testing.assert_array_equal(backwards[id], matrix)
+
+
+def test_a_store_without_utterances_is_whole(tmp_path):
+    write(tmp_path, {})
+    assert len(FeatureStore.open(tmp_path)) == 0
+
+
+def test_opening_maps_nothing_and_a_mapped_store_can_be_pickled(tmp_path):
+    write(tmp_path, matrices())
+    store = FeatureStore.open(tmp_path)
+    assert store._rows is None
+    store["utt2"]
+    sent = pickle.dumps(store)
+    assert len(sent) < 5000
+    np.testing.assert_array_equal(pickle.loads(sent)["utt2"], matrices()["utt2"])
+
+
+def test_unknown_utterance_is_named(tmp_path):
+    write(tmp_path, matrices())
+    store = FeatureStore.open(tmp_path)
+    for read in (store.__getitem__, store.frames):
+        with pytest.raises(FeatureError, match="nobody"):
+            read("nobody")
+
+
+@pytest.mark.parametrize(
+    ("matrix", "reason"),
+    [
+        (np.zeros((3, 5), np.float32), "shape"),
+        (np.zeros(4, np.float32), "shape"),
+        (np.full((3, 4), np.nan, np.float32), "not finite"),
+        (np.full((3, 4), 1e6, np.float32), "not finite as float16"),
+    ],
+)
+def test_wrong_matrices_are_refused_and_leave_no_store(tmp_path, matrix, reason):
+    with pytest.raises(FeatureError, match=f"bad: .*{reason}"):
+        write(tmp_path, {**matrices(), "bad": matrix}, "float16")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doubled_ids_are_refused(tmp_path):
+    with (
+        pytest.raises(FeatureError, match="already"),
+        FeatureStoreWriter(tmp_path, 4, "float32", CONFIG) as writer,
+    ):
+        writer.append("utt1", matrices()["utt1"])
+        writer.append("utt1", matrices()["utt1"])
+
+
+def test_appending_outside_the_block_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="with block"):
+        FeatureStoreWriter(tmp_path, 4, "float32", CONFIG).append("utt1", matrices()["utt1"])
+
+
+def test_rewriting_leaves_a_mapped_reader_undisturbed(tmp_path):
+    write(tmp_path, matrices())
+    reader = FeatureStore.open(tmp_path)
+    reader["utt1"]
+    write(tmp_path, {"other": np.zeros((2, 4), np.float32)})
+    np.testing.assert_array_equal(reader["utt4"], matrices()["utt4"])
+    assert list(FeatureStore.open(tmp_path)) == ["other"]
+
+
+def test_no_store_says_what_to_do(tmp_path):
+    with pytest.raises(FeatureError, match="asr features"):
+        FeatureStore.open(tmp_path / "nothing")
+
+
+def damage(path, change):
+    content = bytearray(path.read_bytes())
+    path.write_bytes(change(content))
+
+
+@pytest.mark.parametrize("name", [FEATURES, INDEX, COMPLETE])
+@pytest.mark.parametrize("how", ["cut", "empty", "missing", "longer"])
+def test_damaged_files_are_feature_errors(tmp_path, name, how):
+    write(tmp_path, matrices())
+    path = tmp_path / name
+    if how == "missing":
+        path.unlink()
+    else:
+        damage(path, {"cut": lambda b: b[:-7], "empty": lambda b: b"", "longer": lambda b: b + b"{}"}[how])
+    with pytest.raises(FeatureError, match=r"asr features"):
+        FeatureStore.open(tmp_path)
+
+
+def test_a_flipped_bit_is_found_when_the_utterance_is_read(tmp_path):
+    write(tmp_path, matrices())
+
+    def flip(content: bytearray) -> bytearray:
+        content[-1] ^= 1
+        return content
+
+    damage(tmp_path / FEATURES, flip)
+    store = FeatureStore.open(tmp_path)
+    np.testing.assert_array_equal(store["utt3"], matrices()["utt3"])
+    with pytest.raises(FeatureError, match=r"utt4: .*corrupt"):
+        store["utt4"]
+
+
+def test_a_store_of_another_format_is_not_read(tmp_path):
+    write(tmp_path, matrices())
+    marker = json.loads((tmp_path / COMPLETE).read_text())
+    (tmp_path / COMPLETE).write_text(json.dumps({**marker, "format": 999}))
+    with pytest.raises(FeatureError, match="no complete feature store"):
+        FeatureStore.open(tmp_path)
+
+
+KILLED = textwrap.dedent("""
+    import os, signal, sys
+    import numpy as np
+    from asr.config import FeatureConfig
+    from asr.features import store as module
+
+    directory, moment = sys.argv[1], sys.argv[2]
+
+    def killed(*_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if moment in ("index.json", "complete.json"):
+        original = module._write
+        module._write = lambda path, text: killed() if path.name == moment else original(path, text)
+    with module.FeatureStoreWriter(directory, 4, "float32", FeatureConfig(mel_bins=4)) as writer:
+        for i in range(100):
+            if str(i) == moment:
+                killed()
+            writer.append(f"new{i}", np.ones((50, 4), np.float32))
+""")
+
+
+@pytest.mark.parametrize("before", ["nothing", "a whole store"])
+@pytest.mark.parametrize("moment", ["0", "60", "index.json", "complete.json", "never"])
+def test_a_killed_writer_leaves_nothing_that_reads_as_whole(tmp_path, before, moment):
+    if before == "a whole store":
+        write(tmp_path, matrices())
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), moment], check=False, capture_output=True)
+    if moment == "never":
+        assert done.returncode == 0
+        assert len(FeatureStore.open(tmp_path)) == 100
+        return
+    assert done.returncode == -signal.SIGKILL
+    assert read_marker(tmp_path) is None
+    with pytest.raises(FeatureError, match="no complete feature store"):
+        FeatureStore.open(tmp_path)
+    write(tmp_path, matrices())  # and writing again makes it whole
+    assert len(FeatureStore.open(tmp_path)) == 5
+
+
+def test_a_hundred_thousand_utterances_are_opened_in_little_memory(tmp_path):
+    with FeatureStoreWriter(tmp_path, 1, "float16", CONFIG) as writer:
+        row = np.zeros((1, 1), np.float16)
+        for i in range(100_000):
+            writer.append(f"speaker{i % 100}-utterance-{i:06d}", row)
+    store = FeatureStore.open(tmp_path)
+    assert len(store) == 100_000 and store.frames("speaker99-utterance-099999") == 1
+    assert (tmp_path / INDEX).stat().st_size < 6_000_000
