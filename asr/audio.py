@@ -115,19 +115,20 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     return np.clip(samples, -1.0, 1.0, dtype=np.float32)
 
 
-def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
-    """Write mono samples (N,) in -1..1 as 16-bit audio; the suffix (.wav or .flac) names the format.
-
-    The same samples always give the same bytes, and no half-written file is left under the final name.
-    """
+def encode_audio(samples: np.ndarray, sample_rate: int, container: str) -> bytes:
+    """Mono samples (N,) in -1..1 as 16-bit audio of a container ("WAV" or "FLAC"); same samples, same bytes."""
     import soundfile
 
     encoded = io.BytesIO()
-    container = Path(path).suffix.lstrip(".").upper()
     whole = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
     soundfile.write(encoded, whole, sample_rate, format=container, subtype="PCM_16")
+    return encoded.getvalue()
+
+
+def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
+    """Write mono samples (N,) in -1..1 as 16-bit audio; the suffix (.wav or .flac) names the container."""
     with atomic_write(path, "wb") as stream:
-        stream.write(encoded.getvalue())
+        stream.write(encode_audio(samples, sample_rate, Path(path).suffix.lstrip(".").upper()))
 
 
 @contextmanager
