@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from asr.cli.decode import decode
 from asr.cli.features import features
 from asr.cli.score import CONTEXT as SCORE_CONTEXT
 from asr.cli.score import score
 from asr.cli.train import average, train
+from asr.cli.transcribe import transcribe
 from asr.cli.units import units
 
 app = typer.Typer(
@@ -32,3 +34,5 @@ app.command("features")(features)
 app.command("units")(units)
 app.command("train")(train)
 app.command("average")(average)
+app.command("decode")(decode)
+app.command("transcribe")(transcribe)

@@ -9,32 +9,59 @@ import typer
 
 CONTEXT = {"help_option_names": ["--help"]}
 """`-h` names a hypothesis here, as in sclite, and not the help."""
+FORMATS = "trn, kaldi, plain, jsonl, csv, ctm or stm"
 
 
 def score(
     ref: Annotated[Path, typer.Option("-r", "--ref", help="References; - is standard input.")],
     hyp: Annotated[list[Path], typer.Option("-h", "--hyp", help="Hypotheses; give it again to compare systems.")],
     cer: Annotated[bool, typer.Option("--cer", help="Count characters instead of words.")] = False,
-    ref_format: Annotated[str | None, typer.Option(help="trn, kaldi, plain, jsonl, csv, ctm or stm.")] = None,
-    hyp_format: Annotated[str | None, typer.Option(help="The same for the hypotheses.")] = None,
+    align: Annotated[bool, typer.Option("--align", help="Print every alignment.")] = False,
+    by: Annotated[str, typer.Option(help="Break down by these fields, separated by commas.")] = "",
+    ref_format: Annotated[str, typer.Option(help=f"{FORMATS}; else by suffix and content.")] = "",
+    hyp_format: Annotated[str, typer.Option(help="The same for the hypotheses.")] = "",
     profile: Annotated[str, typer.Option(help="Text normalisation: none, basic, english or a YAML file.")] = "none",
     costs: Annotated[str, typer.Option(help="Alignment costs: unit (0/1/1/1) or sclite (0/3/3/4).")] = "unit",
-    fail_above: Annotated[float | None, typer.Option(help="Exit with 1 when the rate in % is higher.")] = None,
+    markup: Annotated[
+        bool | None, typer.Option(help="Read { a / b } and (word) in references; else only in STM.", show_default=False)
+    ] = None,
+    manifest: Annotated[Path | None, typer.Option(help="Manifest with speakers, conditions and audio.")] = None,
+    speaker_from_id: Annotated[bool, typer.Option(help="The speaker is the id up to the first - or _.")] = False,
+    vocabulary: Annotated[Path | None, typer.Option(help="Known words, one a line: counts the unknown ones.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report as one HTML file.")] = None,
+    embed_audio: Annotated[float, typer.Option(help="MB of audio in the HTML file (needs --manifest).", min=0)] = 0.0,
+    json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
+    pra: Annotated[Path | None, typer.Option(help="Write the alignments as sclite's .pra does.")] = None,
+    dtl: Annotated[Path | None, typer.Option(help="Write the error lists as sclite's .dtl does.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown row a system, nothing else.")] = False,
+    fail_above: Annotated[float | None, typer.Option(help="Exit with 1 when a rate in % is higher.")] = None,
+    resamples: Annotated[int, typer.Option(help="Draws of the bootstrap.", min=100)] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     nj: Annotated[int, typer.Option("--nj", help="Processes.", min=1)] = 1,
 ) -> None:
-    """Word or character error rates, their uncertainty, and what went wrong."""
-    from asr.scoring.readers import read_transcripts
-    from asr.scoring.report_text import rate_name, wer_line
-    from asr.scoring.wer import score as compare
+    """Word or character error rates, how sure they are, what went wrong, and which system is better."""
+    from asr.scoring.evaluate import Options, evaluate
+    from asr.scoring.report import Outputs, write_outputs
+    from asr.scoring.report_text import report
 
-    refs = read_transcripts(ref, "ref", ref_format)
-    worst = 0.0
-    for path in hyp:
-        hyps = read_transcripts(path, "hyp", hyp_format)
-        result = compare(
-            refs.texts, hyps.texts, unit="char" if cer else "word", costs=costs, profile=profile, name=str(path), nj=nj
-        )
-        worst = max(worst, 100 * result.rate)
-        typer.echo(wer_line(result.totals, rate_name(result)))
-    if fail_above is not None and worst > fail_above:
+    options = Options(
+        unit="char" if cer else "word",
+        costs=costs,
+        profile=profile,
+        ref_format=ref_format or None,
+        hyp_format=hyp_format or None,
+        markup=markup,
+        by=[name.strip() for name in by.split(",")] if by else None,
+        manifest=manifest,
+        speaker_from_id=speaker_from_id,
+        vocabulary=vocabulary,
+        resamples=resamples,
+        seed=seed,
+        nj=nj,
+    )
+    evaluation = evaluate(ref, hyp, options)
+    for text in report(evaluation, align=align, markdown=markdown, breakdowns=bool(by)):
+        typer.echo(text)
+    write_outputs(evaluation, Outputs(html, json, pra, dtl, embed_audio))
+    if fail_above is not None and not all(100 * system.score.rate <= fail_above for system in evaluation.systems):
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,11 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(path, f"is incomplete ({error.strerror})", "resume from an older checkpoint") from None
     if hashlib.sha256(payload).hexdigest() != digest:
         raise CheckpointError(path, "does not match its checksum", "resume from an older checkpoint")
-    return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    try:
+        return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(path, f"is not a training state ({reason})", "resume from an older checkpoint") from None
 
 
 def load_newest(folder: str | Path) -> dict[str, Any] | None:

@@ -1,0 +1,121 @@
+"""A trained model ready to transcribe: audio -> features -> log-probabilities -> hypothesis -> transcript.
+
+Shapes: B utterances, N samples, T feature frames, T' output frames, F features, V units.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from asr.audio import read_audio, resample
+from asr.batching import Item, plan_in_order
+from asr.config import BatchingConfig
+from asr.decoding.decoder import Decoder
+from asr.decoding.greedy import GreedyDecoder
+from asr.errors import AudioError, UsageError
+from asr.features.extractor import FeatureExtractor
+from asr.model.directory import TrainedModel, load_trained
+from asr.transcribing.transcript import Transcript, transcript_of
+
+BATCHING = BatchingConfig(seconds=160.0, utterances=16)
+
+
+class Recognizer:
+    """Transcribes with one model.
+
+    The log-probabilities of an utterance are the same within 1e-5 whatever it is batched with.
+
+    Args:
+        trained: the model.
+        decoder: turns log-probabilities into text; greedy when None.
+    """
+
+    def __init__(self, trained: TrainedModel, decoder: Decoder | None = None) -> None:
+        self.trained = trained
+        self.decoder: Decoder = decoder or GreedyDecoder(trained.units, trained.seconds_per_frame)
+        self.device = next(trained.model.parameters()).device
+        self.extractor = FeatureExtractor(trained.config.features).to(self.device)
+
+    @classmethod
+    def load(cls, directory: str | Path, device: str | None = None) -> Recognizer:
+        """Load a model directory; see `asr.load_model`."""
+        return cls(load_trained(directory, device))
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate of the samples that the model reads, Hz."""
+        return self.trained.config.features.sample_rate
+
+    def transcribe(
+        self, audio: str | Path | np.ndarray, *, sample_rate: int | None = None, channel: int | None = None
+    ) -> Transcript:
+        """Transcribe one recording.
+
+        Args:
+            audio: a file, or mono samples (N,), floats in -1..1 or 16-bit integers.
+            sample_rate: of the samples; needed for an array whose rate is not the model's.
+            channel: of a file, counted from 0; None mixes down.
+
+        Raises:
+            AudioError: the file or array is not usable audio.
+        """
+        return self.transcribe_batch([self.samples(audio, sample_rate=sample_rate, channel=channel)])[0]
+
+    def transcribe_batch(self, waves: Sequence[np.ndarray]) -> list[Transcript]:
+        """Transcribe several recordings (N,) at the model's rate, in their order."""
+        return [
+            transcript_of(self.decoder.decode(log_probs)[0], len(wave) / self.sample_rate)
+            for wave, log_probs in zip(waves, self.log_probs(waves), strict=True)
+        ]
+
+    def samples(
+        self, audio: str | Path | np.ndarray, *, sample_rate: int | None = None, channel: int | None = None
+    ) -> np.ndarray:
+        """Mono float32 samples (N,) in -1..1 at the model's rate."""
+        if isinstance(audio, (str, os.PathLike)):
+            return read_audio(audio, sample_rate=self.sample_rate, channel=channel)
+        samples = np.asarray(audio)
+        if samples.ndim != 1:
+            raise AudioError("array", f"has shape {samples.shape}", "pass mono samples of shape (N,)")
+        if samples.dtype == np.int16:
+            samples = samples.astype(np.float32) / 32768
+        if not np.issubdtype(samples.dtype, np.floating):
+            raise AudioError("array", f"holds {samples.dtype}", "pass floats in -1..1 or 16-bit integers")
+        if not np.isfinite(samples).all():
+            raise AudioError("array", "has samples that are not finite", "remove NaN and infinity")
+        if sample_rate is not None and sample_rate <= 0:
+            raise UsageError("sample_rate", f"{sample_rate} is not a rate", "give it in Hz")
+        return resample(samples.astype(np.float32), sample_rate or self.sample_rate, self.sample_rate)
+
+    def log_probs(self, waves: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Log-probabilities (T', V) float32 of recordings (N,) at the model's rate, in their order."""
+        seconds = [len(wave) / self.sample_rate for wave in waves]
+        batching = BATCHING.model_copy(update={"seconds": max([BATCHING.seconds, *seconds])})
+        plan = plan_in_order([Item(str(row), length) for row, length in enumerate(seconds)], batching)
+        results: dict[int, np.ndarray] = {}
+        for batch in plan:
+            rows = [int(name) for name in batch]
+            results.update(zip(rows, self._forward([waves[row] for row in rows]), strict=True))
+        return [results[row] for row in range(len(waves))]
+
+    @torch.inference_mode()
+    def _forward(self, waves: list[np.ndarray]) -> list[np.ndarray]:
+        lengths = torch.tensor([len(wave) for wave in waves])
+        padded = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(wave) for wave in waves], batch_first=True)
+        features, frames = self.extractor(padded.to(self.device), lengths.to(self.device))
+        return self.log_probs_of_features(features, frames)
+
+    @torch.inference_mode()
+    def log_probs_of_features(
+        self, features: torch.Tensor, frames: torch.Tensor, speakers: Sequence[str] | None = None
+    ) -> list[np.ndarray]:
+        """Log-probabilities (T', V) of raw features (B, T, F) with frames (B,), one array an utterance."""
+        normalised = self.trained.normaliser.batch(features, frames, speakers)
+        log_probs, lengths = self.trained.model(normalised.to(self.device), frames.to(self.device))
+        host = log_probs.cpu().numpy()
+        return [host[row, :length] for row, length in enumerate(lengths.tolist())]

@@ -1,0 +1,85 @@
+"""Checkpoints: whole or passed over, and reading one never runs code."""
+
+import hashlib
+import pickle
+
+import pytest
+import torch
+
+from asr.errors import CheckpointError
+from asr.training.checkpoint import list_checkpoints, load_checkpoint, load_newest, save_checkpoint
+
+
+def state(value):
+    return {"w": torch.tensor([value]), "progress": {"step": value, "history": []}}
+
+
+def test_what_is_saved_comes_back(tmp_path):
+    path = save_checkpoint(tmp_path, 7, state(7), keep=2)
+    loaded = load_checkpoint(path)
+    assert loaded["w"].item() == 7
+    assert loaded["progress"] == {"step": 7, "history": []}
+
+
+def test_only_the_newest_are_kept(tmp_path):
+    for step in (1, 2, 30, 4):
+        save_checkpoint(tmp_path, step, state(step), keep=2)
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["step-00000004.pt", "step-00000030.pt"]
+    assert load_newest(tmp_path)["w"].item() == 30
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "no digest", "empty"])
+def test_a_damaged_newest_is_passed_over(tmp_path, damage, caplog):
+    save_checkpoint(tmp_path, 1, state(1), keep=2)
+    path = save_checkpoint(tmp_path, 2, state(2), keep=2)
+    payload = bytearray(path.read_bytes())
+    if damage == "truncate":
+        path.write_bytes(payload[: len(payload) // 2])
+    elif damage == "flip":
+        payload[len(payload) // 2] ^= 1
+        path.write_bytes(payload)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        path.with_suffix(".sha256").unlink()
+    assert load_newest(tmp_path)["w"].item() == 1
+    assert "step-00000002.pt" in caplog.text
+
+
+def test_a_first_save_cut_off_before_its_digest_is_a_fresh_start(tmp_path):
+    path = save_checkpoint(tmp_path, 1, state(1), keep=2)
+    path.with_suffix(".sha256").unlink()
+    assert load_newest(tmp_path) is None
+
+
+def test_no_folder_is_a_fresh_start(tmp_path):
+    assert load_newest(tmp_path / "nowhere") is None
+
+
+def test_all_damaged_is_an_error(tmp_path):
+    for step in (1, 2):
+        save_checkpoint(tmp_path, step, state(step), keep=2).write_bytes(b"x")
+    with pytest.raises(CheckpointError, match="no checkpoint in it can be read"):
+        load_newest(tmp_path)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
+    path = save_checkpoint(tmp_path, 1, state(1), keep=2)
+    payload = pickle.dumps(print, protocol=2)
+    path.write_bytes(payload)
+    path.with_suffix(".sha256").write_text(hashlib.sha256(payload).hexdigest())
+    with pytest.raises(CheckpointError, match="is not a training state"):
+        load_checkpoint(path)
+
+
+def test_a_failed_save_leaves_the_old_checkpoints(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, 1, state(1), keep=2)
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("asr.files.os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(tmp_path, 2, state(2), keep=2)
+    assert load_newest(tmp_path)["w"].item() == 1
+    assert not list(tmp_path.glob(".*.tmp"))

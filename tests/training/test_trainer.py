@@ -1,0 +1,211 @@
+"""Training: it learns, it is reproducible to the bit, and a kill at any moment changes nothing."""
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests_toy import toy_config
+
+from asr.config import save_config
+from asr.errors import CheckpointError, FeatureError, TrainingError
+from asr.model.directory import load_trained
+from asr.training import trainer as trainer_module
+from asr.training.checkpoint import list_checkpoints
+from asr.training.experiment import train_experiment
+
+WEIGHTS = "model/model.safetensors"
+TOOL = Path(__file__).parents[2] / "tools" / "kill_resume.py"
+
+
+def train(data, experiment, config=None, **options):
+    return train_experiment(config or toy_config(), data, experiment, device="cpu", threads=1, **options)
+
+
+def test_it_learns_the_toy_language(toy_data, tmp_path):
+    summary = train(toy_data, tmp_path / "exp", toy_config(training={"epochs": 20}))
+    assert summary.dev.wer < 10
+    trained = load_trained(summary.model)
+    assert trained.units.symbols[1:] == [" ", "a", "b", "c", "d"]
+    assert "greedy WER" in (summary.model / "card.md").read_text()
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(toy_data, tmp_path):
+    train(toy_data, tmp_path / "one")
+    train(toy_data, tmp_path / "two")
+    train(toy_data, tmp_path / "other", toy_config(seed=2))
+    one, two, other = ((tmp_path / name / WEIGHTS).read_bytes() for name in ("one", "two", "other"))
+    assert one == two
+    assert one != other
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loading_processes_change_nothing(toy_data, tmp_path, workers):
+    train(toy_data, tmp_path / "reference")
+    train(toy_data, tmp_path / "exp", toy_config(training={"workers": workers}))
+    reference, other = (load_file(tmp_path / name / WEIGHTS) for name in ("reference", "exp"))
+    assert all(torch.equal(reference[name], other[name]) for name in reference)
+
+
+class Stop(Exception):
+    """Stands for a power cut in the middle of an update."""
+
+
+@pytest.mark.parametrize("last_update", [1, 5, 6, 7, 11, 12, 13, 18])
+def test_a_stop_at_any_update_and_a_resume_end_in_the_same_bits(toy_data, tmp_path, monkeypatch, last_update):
+    """Six updates an epoch, a save every four: the stops fall before, on and after saves and epoch ends."""
+    train(toy_data, tmp_path / "straight")
+    original = trainer_module.Trainer._update
+
+    def stopping(self, *arguments):
+        if self.progress.step >= last_update:
+            raise Stop
+        original(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module.Trainer, "_update", stopping)
+        if last_update < 18:
+            with pytest.raises(Stop):
+                train(toy_data, tmp_path / "stopped")
+        else:
+            train(toy_data, tmp_path / "stopped")
+    train(toy_data, tmp_path / "stopped", resume=True)
+    assert (tmp_path / "straight" / WEIGHTS).read_bytes() == (tmp_path / "stopped" / WEIGHTS).read_bytes()
+    lines = {name: (tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("straight", "stopped")}
+    judged = {name: [json.loads(line) for line in lines[name] if '"dev"' in line] for name in lines}
+    assert judged["straight"] == judged["stopped"]
+
+
+@pytest.mark.slow
+def test_kill_nine(toy_data, tmp_path):
+    """Real kills of a real process; takes a minute. Last run: 2026-11-22, and with 20 kills as RESULTS.md says."""
+    save_config(toy_config(training={"epochs": 60, "save_steps": 1}), tmp_path / "toy.yaml")
+    command = [sys.executable, str(TOOL), "--data", str(toy_data), "--config", str(tmp_path / "toy.yaml")]
+    result = subprocess.run([*command, "--work", str(tmp_path), "--kills", "3"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "3 kills" in result.stdout
+    assert "bit-equal" in result.stdout
+
+
+def test_it_never_restarts_in_silence(toy_data, tmp_path):
+    train(toy_data, tmp_path / "exp")
+    with pytest.raises(TrainingError, match=r"already holds checkpoints.*--resume"):
+        train(toy_data, tmp_path / "exp")
+
+
+def test_resuming_with_other_settings_is_refused_and_named(toy_data, tmp_path):
+    train(toy_data, tmp_path / "exp")
+    with pytest.raises(CheckpointError, match=r"other settings: training\.learning_rate"):
+        train(toy_data, tmp_path / "exp", toy_config(training={"learning_rate": 0.02}), resume=True)
+
+
+def test_how_often_to_save_may_change_on_resume(toy_data, tmp_path):
+    train(toy_data, tmp_path / "exp")
+    train(toy_data, tmp_path / "exp", toy_config(training={"save_steps": 2, "log_steps": 1}), resume=True)
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(toy_data, tmp_path, caplog):
+    train(toy_data, tmp_path / "exp")
+    expected = (tmp_path / "exp" / WEIGHTS).read_bytes()
+    newest = list_checkpoints(tmp_path / "exp" / "checkpoints")[-1]
+    newest.write_bytes(newest.read_bytes()[:-100])
+    train(toy_data, tmp_path / "exp", resume=True)
+    assert (tmp_path / "exp" / WEIGHTS).read_bytes() == expected
+    assert "does not match its checksum" in caplog.text
+
+
+def test_only_damaged_checkpoints_fail_loudly(toy_data, tmp_path):
+    train(toy_data, tmp_path / "exp")
+    for path in list_checkpoints(tmp_path / "exp" / "checkpoints"):
+        path.write_bytes(b"garbage")
+    with pytest.raises(CheckpointError, match="no checkpoint in it can be read"):
+        train(toy_data, tmp_path / "exp", resume=True)
+
+
+def test_a_bad_update_is_skipped_and_its_utterances_named(toy_data, tmp_path, monkeypatch, caplog):
+    original, calls = trainer_module.ctc_loss, []
+
+    def sometimes_nan(log_probs, lengths, targets):
+        calls.append(1)
+        losses = original(log_probs, lengths, targets)
+        return losses * float("nan") if len(calls) == 3 else losses
+
+    monkeypatch.setattr(trainer_module, "ctc_loss", sometimes_nan)
+    summary = train(toy_data, tmp_path / "exp")
+    assert "update 3 skipped: loss nan" in caplog.text
+    assert "train-0" in caplog.text
+    assert all(torch.isfinite(value).all() for value in load_file(summary.model / "model.safetensors").values())
+
+
+def test_many_bad_updates_in_a_row_stop_training_with_the_checkpoint_kept(toy_data, tmp_path, monkeypatch):
+    original, calls = trainer_module.ctc_loss, []
+
+    def nan_from_the_eighth(log_probs, lengths, targets):
+        calls.append(1)
+        losses = original(log_probs, lengths, targets)
+        return losses * float("nan") if len(calls) >= 8 else losses
+
+    monkeypatch.setattr(trainer_module, "ctc_loss", nan_from_the_eighth)
+    with pytest.raises(TrainingError, match="3 updates in a row"):
+        train(toy_data, tmp_path / "exp", toy_config(training={"bad_steps": 3}))
+    assert list_checkpoints(tmp_path / "exp" / "checkpoints")
+
+
+def test_accumulated_batches_give_the_gradient_of_one_big_batch(toy_data, tmp_path):
+    """Without dropout, four utterances at once and two times two are the same update."""
+    settings = {"model": {"dropout": 0.0}, "augmentation": {"first_epoch": 99}}
+    batching = {"shortest_first_epochs": 9, "buckets_jitter": 0.0}
+    one = toy_config(**settings, batching={**batching, "utterances": 4})
+    two = toy_config(**settings, batching={**batching, "utterances": 2}, training={"accumulate": 2})
+    train(toy_data, tmp_path / "one", one)
+    train(toy_data, tmp_path / "two", two)
+    first, second = (load_file(tmp_path / name / WEIGHTS) for name in ("one", "two"))
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], rtol=0, atol=2e-3)
+
+
+def test_bfloat16_still_learns(toy_data, tmp_path):
+    summary = train(toy_data, tmp_path / "exp", toy_config(training={"epochs": 20, "precision": "bfloat16"}))
+    assert summary.dev.wer < 25
+
+
+def test_patience_stops_early(toy_data, tmp_path):
+    config = toy_config(training={"epochs": 12, "patience": 2, "learning_rate": 1e-9})
+    assert train(toy_data, tmp_path / "exp", config).epochs == 3
+
+
+def test_utterances_shared_by_train_and_dev_are_refused(toy_data, tmp_path):
+    (toy_data / "dev.jsonl").write_text((toy_data / "train.jsonl").read_text())
+    with pytest.raises(TrainingError, match="are in train and in dev"):
+        train(toy_data, tmp_path / "exp")
+
+
+def test_features_computed_with_other_settings_are_refused(toy_data, tmp_path):
+    with pytest.raises(FeatureError, match="other feature settings"):
+        train(toy_data, tmp_path / "exp", toy_config(features={"mel_bins": 20}))
+
+
+def test_a_text_that_cannot_fit_its_frames_is_named(toy_data, tmp_path):
+    with pytest.raises(TrainingError, match=r"train-\d+ .*frames, needs"):
+        config = toy_config(model={"time_reduction": 6}, features={})
+        lines = (toy_data / "train.jsonl").read_text().splitlines()
+        record = json.loads(lines[0])
+        record["text"] = "abcd " * 40
+        (toy_data / "train.jsonl").write_text("\n".join([json.dumps(record), *lines[1:]]) + "\n")
+        train(toy_data, tmp_path / "exp", config)
+
+
+def test_the_log_has_what_one_looks_for(toy_data, tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="asr")
+    train(toy_data, tmp_path / "exp")
+    records = [json.loads(line) for line in (tmp_path / "exp" / "metrics.jsonl").read_text().splitlines()]
+    training = [record for record in records if record["kind"] == "train"]
+    wanted = {"loss", "gradient_norm", "learning_rate", "blank_rate", "audio_seconds_per_second", "waiting_for_data"}
+    assert all(wanted <= record.keys() for record in training)
+    assert [record["epoch"] for record in records if record["kind"] == "dev"] == [1, 2, 3]
+    assert list((tmp_path / "exp" / "tensorboard").glob("events*"))
+    assert "% padding" in (tmp_path / "exp" / "train.log").read_text()
