@@ -18,7 +18,7 @@ FULL_SCALE = 32768.0  # Kaldi reads 16-bit samples as they are; ours are -1..1
 EPSILON = torch.finfo(torch.float32).eps  # Kaldi's floor under every logarithm
 # Frames are worked on in blocks of one fixed size. On the CPU a block stays in the second-level cache, and, since every
 # kernel always sees the same shape, a frame's result does not depend on how many others came with it.
-CPU_BLOCK, GPU_BLOCK = 256, 65536
+CPU_BLOCK, GPU_BLOCK = 64, 65536
 
 
 def frame_count(samples: int, config: FeatureConfig) -> int:
@@ -61,7 +61,9 @@ class FeatureExtractor(torch.nn.Module):
                 config.sample_rate,
             )
         self.register_buffer("filters", filters, persistent=False)
-        self.register_buffer("window", _window(config.window, config.window_samples), persistent=False)
+        # The scale is a power of two: applied with the window, after everything linear, it rounds nothing differently.
+        window = _window(config.window, config.window_samples) * FULL_SCALE
+        self.register_buffer("window", window, persistent=False)
         cepstra = min(config.cepstra, config.mel_bins)
         self.register_buffer("transform", cosine_transform(config.mel_bins, cepstra), persistent=False)
         lifter = lifter_weights(cepstra, config.cepstral_lifter)
@@ -128,17 +130,17 @@ class FeatureExtractor(torch.nn.Module):
             real = len(chosen)
             if device.type == "cpu" and real < size:
                 chosen = torch.nn.functional.pad(chosen, (0, size - real))
-            block = windows[chosen] * FULL_SCALE
+            block = windows[chosen]
             if noise is not None:
                 block[:real] += noise[number[at : at + size]]
             rows[target[at : at + size]] = self._block(block)[:real]
 
     def _block(self, block: torch.Tensor) -> torch.Tensor:
-        """Features (R, F) of frames (R, W) in 16-bit steps; `block` is overwritten."""
+        """Features (R, F) of frames (R, W); `block` is overwritten."""
         config = self.config
         if config.remove_dc_offset:
             block -= block.mean(1, keepdim=True)
-        energy = self._log_energy(block) if config.use_energy and config.raw_energy else None
+        energy = self._log_energy(block, FULL_SCALE) if config.use_energy and config.raw_energy else None
         if config.preemphasis:
             # The product is rounded before it is subtracted, as in torchaudio: a fused multiply-add moves quiet low
             # filters beside loud high ones by 1e-3.
@@ -148,8 +150,8 @@ class FeatureExtractor(torch.nn.Module):
         block *= self.window
         if config.use_energy and energy is None:
             energy = self._log_energy(block)
-        spectrum = torch.view_as_real(torch.fft.rfft(block, n=self.fft_size)[:, :-1])
-        power = spectrum.square().sum(2)
+        spectrum = torch.fft.rfft(block, n=self.fft_size)[:, :-1]
+        power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
         logs = (power @ self.filters).clamp_(min=EPSILON).log_()
         return self._columns(logs, energy)
 
@@ -165,15 +167,15 @@ class FeatureExtractor(torch.nn.Module):
             cepstra[:, :1] = energy
         return cepstra.roll(-1, dims=1) if config.htk_compat else cepstra
 
-    def _log_energy(self, block: torch.Tensor) -> torch.Tensor:
+    def _log_energy(self, block: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
         floor = max(EPSILON, self.config.energy_floor)
-        return block.square().sum(1, keepdim=True).clamp_(min=floor).log_()
+        return block.square().sum(1, keepdim=True).mul_(scale**2).clamp_(min=floor).log_()
 
     def _dither(self, frames: int) -> torch.Tensor:
-        """Noise (T, W) in 16-bit steps; its first rows are the same for any number of frames."""
+        """Noise (T, W) for waves in -1..1; its first rows are the same for any number of frames."""
         generator = generator_for("dither", self.config.dither_seed)
         noise = generator.standard_normal((frames, self.config.window_samples), dtype=np.float32)
-        return torch.from_numpy(noise * np.float32(self.config.dither))
+        return torch.from_numpy(noise * np.float32(self.config.dither / FULL_SCALE))
 
 
 def _window(kind: str, size: int) -> torch.Tensor:
