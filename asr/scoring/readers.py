@@ -146,16 +146,19 @@ def _read_plain(content: str) -> Iterator[tuple[str, str]]:
 
 def _read_ctm(transcripts: Transcripts, content: str) -> None:
     """Each file of the CTM is an utterance; its words are put in the order of time."""
-    transcripts.words = ctm_by_file(parse_ctm(transcripts.source, content))
+    transcripts.tracks = parse_ctm(transcripts.source, content)
+    transcripts.words = ctm_by_file(transcripts.tracks)
     transcripts.texts = {key: " ".join(word.text for word in words) for key, words in transcripts.words.items()}
 
 
 def _read_stm(transcripts: Transcripts, content: str) -> None:
-    """Each segment of the STM is an utterance, named `file-channel-start-end` in hundredths of a second."""
-    segments = [segment for segment in parse_stm(transcripts.source, content) if not segment.ignored]
-    _keep(transcripts, ((segment.id, segment.text) for segment in segments))
+    """Each segment of the STM that is not ignored is an utterance, named by `Segment.id`."""
+    transcripts.segments = parse_stm(transcripts.source, content)
+    scored = [segment for segment in transcripts.segments if not segment.ignored]
+    _keep(transcripts, ((segment.id, segment.text) for segment in scored))
     transcripts.fields = {
-        "speaker": {segment.id: segment.speaker for segment in segments},
-        "recording": {segment.id: segment.file for segment in segments},
-        "label": {segment.id: segment.label for segment in segments if segment.label},
+        "speaker": {segment.id: segment.speaker for segment in scored},
+        "recording": {segment.id: segment.file for segment in scored},
     }
+    if any(segment.label for segment in scored):
+        transcripts.fields["label"] = {segment.id: segment.label for segment in scored}

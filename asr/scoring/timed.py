@@ -28,8 +28,8 @@ class Segment:
 
     @property
     def id(self) -> str:
-        """`file-channel-start-end`, times in hundredths of a second as is usual in Kaldi data."""
-        return f"{self.file}-{self.channel}-{round(self.start * 100):07d}-{round(self.end * 100):07d}"
+        """`file-channel-speaker-start-end`, times in hundredths of a second as is usual in Kaldi data."""
+        return f"{self.file}-{self.channel}-{self.speaker}-{round(self.start * 100):07d}-{round(self.end * 100):07d}"
 
     @property
     def ignored(self) -> bool:

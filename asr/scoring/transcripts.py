@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from asr.decoding.hypothesis import Word
+from asr.scoring.timed import Segment
 
 Side = Literal["ref", "hyp"]
 Value = str | int | float | bool
@@ -21,6 +22,8 @@ class Transcripts:
         fields: name of a property (speaker, audio, duration, ...) -> utterance id -> its value.
         words: utterance id -> words with times and confidence, where the file has them.
         nbest: utterance id -> texts, best first, where the file has them.
+        segments: the segments of an STM, ignored ones too.
+        tracks: (file, channel) -> the words of a CTM in the order of time.
     """
 
     source: str
@@ -28,6 +31,8 @@ class Transcripts:
     fields: dict[str, dict[str, Value]] = field(default_factory=dict)
     words: dict[str, list[Word]] = field(default_factory=dict)
     nbest: dict[str, list[str]] = field(default_factory=dict)
+    segments: list[Segment] = field(default_factory=list)
+    tracks: dict[tuple[str, str], list[Word]] = field(default_factory=dict)
 
     def column(self, name: str) -> dict[str, str]:
         """Property `name` of every utterance as text; "" where it is missing."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from asr.errors import ScoringError, UsageError
 from asr.scoring.alignment import COSTS, Alignments, Ints, Unit, align
+from asr.scoring.markup import align_with_markup
 from asr.scoring.normalisation import Profile, named_profile
 from asr.scoring.readers import listed
 
@@ -174,6 +175,7 @@ def score(
     profile: str | Profile = "none",
     fields: Mapping[str, Mapping[str, str]] | None = None,
     name: str = "hypothesis",
+    markup: bool = False,
     nj: int = 1,
 ) -> Score:
     """Compare hypotheses with references.
@@ -186,6 +188,7 @@ def score(
         profile: text normalisation for both sides: a name, a YAML file, or a `Profile`.
         fields: property -> id -> value, for breakdowns.
         name: what the system is called in reports.
+        markup: read `{ a / b }` in references as alternatives and `(word)` as optional, as sclite does with STM.
         nj: processes to use.
 
     Raises:
@@ -203,9 +206,13 @@ def score(
         raise ScoringError(name, reason, "score against the references of the same set")
     rules = profile if isinstance(profile, Profile) else named_profile(profile)
     ids = list(ref_texts)
-    ref_list = rules.apply_all(ref_texts.values())
     hyp_list = rules.apply_all(hyp_texts.get(key, "") for key in ids)
-    alignments = align(ref_list, hyp_list, unit, costs, nj)
+    if markup:
+        raw = list(ref_texts.values())
+        ref_list, alignments = align_with_markup(ids, raw, hyp_list, rules.apply, unit, costs, nj)
+    else:
+        ref_list = rules.apply_all(ref_texts.values())
+        alignments = align(ref_list, hyp_list, unit, costs, nj)
     columns = {column: [str(values.get(key, "")) for key in ids] for column, values in (fields or {}).items()}
     missing = [key for key in ids if key not in hyp_texts] if len(hyp_texts) < len(ids) else []
     return Score(ids, ref_list, hyp_list, alignments, alignments.counts(), missing, unit, costs, rules, columns, name)
