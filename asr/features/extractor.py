@@ -87,7 +87,7 @@ class FeatureExtractor(torch.nn.Module):
         """
         if waves.dim() != 2 or lengths.shape != waves.shape[:1]:
             raise ValueError(f"waves {tuple(waves.shape)} and lengths {tuple(lengths.shape)} are not (B, N) and (B,)")
-        counts = [int(length) for length in lengths]
+        counts: list[int] = lengths.tolist()
         if counts and not 0 <= min(counts) <= max(counts) <= waves.shape[1]:
             raise ValueError(f"lengths {min(counts)}..{max(counts)} lie outside waves of {waves.shape[1]} samples")
         frames = [frame_count(count, self.config) for count in counts]

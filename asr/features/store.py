@@ -18,6 +18,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal
@@ -86,7 +87,10 @@ class FeatureStoreWriter:
             remedy = "check the audio, or store with --set features.store_dtype=float32"
             raise FeatureError(id, f"features are not finite as {self.dtype.name}", remedy)
         data = rows.tobytes()
-        self._stream.write(data)
+        try:
+            self._stream.write(data)
+        except OSError as error:
+            raise self._named(error) from None
         self._size += len(data)
         self._frames[id] = len(rows)
         self._checksums.append(zlib.crc32(data))
@@ -97,12 +101,16 @@ class FeatureStoreWriter:
         stream, self._stream = self._stream, None
         if stream is None:
             return
-        with stream:
+        if kind is not None:
+            self._abandon(stream)
+            return
+        try:
             stream.flush()
             os.fsync(stream.fileno())
-        if kind is not None:
-            (self.directory / FEATURES).unlink(missing_ok=True)
-            return
+            stream.close()
+        except OSError as error:
+            self._abandon(stream)
+            raise self._named(error) from None
         index = {
             "format": FORMAT,
             "bins": self.bins,
@@ -116,6 +124,16 @@ class FeatureStoreWriter:
         _write(self.directory / INDEX, text)
         marker = {"format": FORMAT, "bytes": self._size, "index_crc32": zlib.crc32(text.encode()), "notes": self.notes}
         _write(self.directory / COMPLETE, json.dumps(marker, ensure_ascii=False, indent=1) + "\n")
+
+    def _abandon(self, stream: BinaryIO) -> None:
+        """Leave no half of a file to fill the disk."""
+        with suppress(OSError):  # a full disk refuses what the buffer still holds
+            stream.close()
+        (self.directory / FEATURES).unlink(missing_ok=True)
+
+    def _named(self, error: OSError) -> OSError:
+        """The same failure with the file that it is about; the system's own does not say."""
+        return OSError(error.errno, error.strerror, str(self.directory / FEATURES))
 
 
 class FeatureStore:

@@ -204,6 +204,31 @@ def test_a_killed_writer_leaves_nothing_that_reads_as_whole(tmp_path, before, mo
     assert len(FeatureStore.open(tmp_path)) == 5
 
 
+FULL = textwrap.dedent("""
+    import resource, signal, sys
+    import numpy as np
+    from asr.config import FeatureConfig
+    from asr.features.store import FeatureStoreWriter
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    try:
+        with FeatureStoreWriter(sys.argv[1], 4, "float32", FeatureConfig(mel_bins=4)) as writer:
+            for i in range(int(sys.argv[2])):
+                writer.append(f"new{i}", np.ones((62, 4), np.float32))
+    except OSError as error:
+        print(error.filename)
+""")
+
+
+@pytest.mark.parametrize("matrices_of_992_bytes", [1000, 102])  # found while appending; found by the last flush
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, matrices_of_992_bytes):
+    command = [sys.executable, "-c", FULL, str(tmp_path), str(matrices_of_992_bytes)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == str(tmp_path / FEATURES)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_hundred_thousand_utterances_are_opened_in_little_memory(tmp_path):
     with FeatureStoreWriter(tmp_path, 1, "float16", CONFIG) as writer:
         row = np.zeros((1, 1), np.float16)
