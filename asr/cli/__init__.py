@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import typer
 
+from asr.cli.convert import convert
 from asr.cli.decode import decode
+from asr.cli.download import download
 from asr.cli.features import features
+from asr.cli.prepare import prepare
 from asr.cli.score import CONTEXT as SCORE_CONTEXT
 from asr.cli.score import score
 from asr.cli.train import average, train
 from asr.cli.transcribe import transcribe
 from asr.cli.units import units
+from asr.cli.validate import validate
 
 app = typer.Typer(
     name="asr",
@@ -29,6 +33,10 @@ def _common(verbose: bool = typer.Option(False, "--verbose", help="Log more.")) 
     setup_logging(verbose)
 
 
+app.command("download")(download)
+app.command("prepare")(prepare)
+app.command("validate")(validate)
+app.command("convert")(convert)
 app.command("score", context_settings=SCORE_CONTEXT)(score)
 app.command("features")(features)
 app.command("units")(units)

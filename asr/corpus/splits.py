@@ -72,3 +72,44 @@ def hold_out_speakers(
 def stable_hash(name: str) -> int:
     """A 64-bit hash that is the same in every process and on every machine."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+def sort_into_splits(names: Iterable[str]) -> dict[str, list[str]]:
+    """Names of subsets by how they begin: train..., dev... or val..., test... or eval...; others are left out."""
+    beginnings = {"train": "train", "dev": "dev", "val": "dev", "test": "test", "eval": "test"}
+    found: dict[str, list[str]] = {name: [] for name in SPLITS}
+    for name in names:
+        for beginning, split in beginnings.items():
+            if name.lower().startswith(beginning):
+                found[split].append(name)
+    return found
+
+
+def divide(utterances: Sequence[Utterance], share: float = 0.1) -> dict[str, list[Utterance]]:
+    """Cut one set into train, dev and test, `share` of the utterances each for dev and test.
+
+    By whole speakers where every utterance has one and there are at least three; else by a hash of the ids, with a
+    warning, because then the same voice may be in all three.
+
+    Raises:
+        CorpusError: fewer than three utterances.
+    """
+    if len(utterances) < len(SPLITS):
+        reason = f"has {len(utterances)} utterances, too few for train, dev and test"
+        raise CorpusError("corpus", reason, "add recordings")
+    wanted = max(1, round(share * len(utterances)))
+    speakers = {utterance.speaker for utterance in utterances}
+    if "" not in speakers and len(speakers) >= len(SPLITS):
+        rest, test = hold_out_speakers(utterances, wanted)
+        while len({u.speaker for u in rest}) < 2:  # a large speaker may have taken the place of all others
+            rest, test = _give_back_a_speaker(rest, test)
+        train, dev = hold_out_speakers(rest, wanted)
+        return {"train": train, "dev": dev, "test": test}
+    log.warning("too few known speakers to divide by speaker: the same voice may be in train, dev and test")
+    ordered = sorted(utterances, key=lambda u: stable_hash(u.id))
+    return {"train": ordered[2 * wanted :], "dev": ordered[:wanted], "test": ordered[wanted : 2 * wanted]}
+
+
+def _give_back_a_speaker(rest: list[Utterance], held: list[Utterance]) -> tuple[list[Utterance], list[Utterance]]:
+    last = max({u.speaker for u in held}, key=stable_hash)
+    return rest + [u for u in held if u.speaker == last], [u for u in held if u.speaker != last]

@@ -1,0 +1,228 @@
+"""What is wrong with a manifest (`validate`), kept apart from what can be done about it (`fix`)."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from asr.audio import AudioInfo, audio_info, read_audio
+from asr.corpus.manifest import load_manifest, read_manifest, write_manifest
+from asr.corpus.utterance import Utterance
+from asr.errors import AudioError, CorpusError
+from asr.progress import track
+from asr.units import Units
+
+log = logging.getLogger("asr")
+
+SPAN_TOLERANCE = 0.01  # seconds an utterance may pass its recording's end: times are written with few digits
+SILENCE_PEAK = 1e-3  # -60 dB of full scale
+WINDOW_OVERHANG = 0.015  # seconds lost to the last 25 ms window, which must fit whole at a 10 ms step
+FRAME_SECONDS = 0.04  # one output frame of the usual model: 10 ms features, four to one
+Kind = Literal[
+    "doubled id", "unreadable audio", "empty audio", "span", "silence", "characters", "too short",
+    "no text", "shared speaker", "shared id", "shared text",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """One thing wrong.
+
+    Attributes:
+        kind: which check found it.
+        subject: the utterance id, or the speaker or text that two manifests share.
+        message: what is wrong and how to fix it, one line.
+        action: what `fix` does: drop the utterances of `subject`, trim its span, or nothing (a warning).
+        line: for an utterance, its place in the manifest counted from 0.
+    """
+
+    kind: Kind
+    subject: str
+    message: str
+    action: Literal["drop", "trim", "nothing"]
+    line: int = -1
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it must be dealt with, as against a warning."""
+        return self.action != "nothing"
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.message}"
+
+
+def validate(
+    manifest: str | Path,
+    *,
+    against: str | Path | None = None,
+    units: Units | None = None,
+    frame_seconds: float = FRAME_SECONDS,
+    same_speakers: bool = False,
+) -> Iterator[Offence]:
+    """Yield all offences of a manifest, reading all its audio.
+
+    Args:
+        manifest: to be checked.
+        against: another manifest that must share no speaker and no utterance with this one, such as train for test;
+            shared texts are a warning, since digits and spelled names repeat by nature.
+        units: what the texts must be spelled with; None takes characters and accepts them all.
+        frame_seconds: seconds of one output frame of the model.
+        same_speakers: whether both manifests have the same speakers by design (FSDD's official split, yesno), so that
+            a shared speaker is a warning.
+
+    Raises:
+        CorpusError: an unreadable or empty manifest.
+    """
+    utterances = load_manifest(manifest)
+    seen: set[str] = set()
+    for line, utterance in enumerate(track(utterances, "validate")):
+        if utterance.id in seen:
+            message = "doubled id; give each utterance its own, or --fix drops all but the first"
+            yield Offence("doubled id", utterance.id, message, "drop", line)
+        seen.add(utterance.id)
+        yield from _check_text(utterance, line, units, frame_seconds)
+        yield from _check_audio(utterance, line)
+    if against is not None:
+        yield from _compare(utterances, Path(against), same_speakers)
+
+
+def fix(manifest: str | Path, offences: Iterable[Offence], out: str | Path) -> dict[str, int]:
+    """Write the manifest without what is wrong: drop utterances, trim spans.
+
+    Returns:
+        Numbers of utterances "kept" (trimmed ones included), "trimmed" and "dropped".
+
+    Raises:
+        CorpusError: nothing would be left.
+    """
+    offences = list(offences)
+    dropped = {o.line for o in offences if o.action == "drop" and o.line >= 0}
+    trimmed = {o.line for o in offences if o.action == "trim"} - dropped
+    speakers = {o.subject for o in offences if o.kind == "shared speaker" and o.is_error}
+    fixed = []
+    counts = Counter(kept=0, trimmed=0, dropped=0)
+    for line, utterance in enumerate(read_manifest(manifest)):
+        if line in dropped or (utterance.speaker and utterance.speaker in speakers):
+            counts["dropped"] += 1
+            continue
+        counts["kept"] += 1
+        counts["trimmed"] += line in trimmed
+        fixed.append(_trim(utterance) if line in trimmed else utterance)
+    if not fixed:
+        raise CorpusError(manifest, "has no utterance without an offence", "correct it by hand")
+    write_manifest(out, fixed)
+    return dict(counts)
+
+
+def ctc_frames_needed(labels: list[int] | str) -> int:
+    """Fewest frames in which CTC can write `labels`: one each, and a blank between equal neighbours.
+
+    A. Graves et al., "Connectionist Temporal Classification", ICML 2006, section 3.1.
+    """
+    return len(labels) + sum(one == other for one, other in pairwise(labels))
+
+
+def _check_text(utterance: Utterance, line: int, units: Units | None, frame_seconds: float) -> Iterator[Offence]:
+    text = " ".join(utterance.text.split())
+    if not text:
+        yield Offence(
+            "no text", utterance.id, "has no text; fine in a noise or test set, useless in training", "nothing"
+        )
+        return
+    missing = units.missing(text) if units is not None else []
+    if missing:
+        listed = " ".join(f"{symbol!r}" for symbol in missing)
+        message = f"{listed} outside the units; normalise the text or build the units anew"
+        # Words and BPE spell what they do not know as <unk>; characters cannot.
+        fatal = units is not None and units.kind == "characters"
+        yield Offence("characters", utterance.id, message, "drop" if fatal else "nothing", line)
+        if fatal:
+            return
+    needed = ctc_frames_needed(units.encode(text) if units is not None else text)
+    available = max(0, int((utterance.duration - WINDOW_OVERHANG) / frame_seconds))
+    if needed > available:
+        message = (
+            f"{utterance.duration:.2f} s give {available} frames but the text needs {needed}; "
+            "correct the text or the times, or use a smaller time reduction or larger units"
+        )
+        yield Offence("too short", utterance.id, message, "drop", line)
+
+
+def _check_audio(utterance: Utterance, line: int) -> Iterator[Offence]:
+    """Offences of the recording and the span in it; the samples are read only where the span is sound."""
+    identifier, end = utterance.id, utterance.start + utterance.duration
+    try:
+        info = _info(utterance.audio)
+        if not info.frames:
+            message = f"{utterance.audio} holds no samples; record it again or drop it"
+            yield Offence("empty audio", identifier, message, "drop", line)
+        elif utterance.duration <= 0 or utterance.start < 0 or utterance.start >= info.duration:
+            where = f"span {utterance.start:.2f} to {end:.2f} s is not inside the {info.duration:.2f} s"
+            message = f"{where} of {utterance.audio}; correct the times or drop it"
+            yield Offence("span", identifier, message, "drop", line)
+        else:
+            if end > info.duration + SPAN_TOLERANCE:
+                message = f"ends at {end:.2f} s but {utterance.audio} at {info.duration:.2f} s; correct or trim it"
+                yield Offence("span", identifier, message, "trim", line)
+            if _peak(utterance, info) < SILENCE_PEAK:
+                message = f"is silent in {utterance.audio}; check the recording, its channel and the times"
+                yield Offence("silence", identifier, message, "drop", line)
+    except AudioError as error:
+        yield Offence("unreadable audio", identifier, str(error), "drop", line)
+
+
+def _peak(utterance: Utterance, info: AudioInfo) -> float:
+    """Largest absolute sample of the utterance, without the warnings that reading past the end would give."""
+    samples = read_audio(
+        utterance.audio,
+        sample_rate=info.sample_rate,
+        start=utterance.start,
+        duration=min(utterance.duration, info.duration - utterance.start),
+        channel=utterance.channel,
+    )
+    return float(np.abs(samples).max(initial=0.0))
+
+
+def _compare(utterances: list[Utterance], against: Path, same_speakers: bool) -> Iterator[Offence]:
+    """Offences of two manifests together: shared ids, speakers and texts."""
+    lines = {utterance.id: line for line, utterance in enumerate(utterances)}
+    by_speaker = Counter(utterance.speaker for utterance in utterances if utterance.speaker)
+    texts = Counter(utterance.text for utterance in utterances if utterance.text)
+    their_speakers: set[str] = set()
+    their_texts: set[str] = set()
+    for other in read_manifest(against):
+        if other.id in lines:
+            yield Offence(
+                "shared id", other.id, f"is in {against} too; keep it in one of them", "drop", lines[other.id]
+            )
+        their_speakers.add(other.speaker)
+        their_texts.add(other.text)
+    for speaker in sorted(their_speakers & set(by_speaker)):
+        message = f"this speaker's {by_speaker[speaker]} utterances are here, and others in {against}; keep all in one"
+        yield Offence("shared speaker", speaker, message, "nothing" if same_speakers else "drop")
+    shared = their_texts & set(texts)
+    if shared:
+        count = sum(texts[text] for text in shared)
+        message = (
+            f"{len(shared)} texts, of {count} of {len(utterances)} utterances, are in {against} too; "
+            "fine for digits and spelling, a leak for read sentences"
+        )
+        yield Offence("shared text", "texts", message, "nothing")
+
+
+def _trim(utterance: Utterance) -> Utterance:
+    return replace(utterance, duration=_info(utterance.audio).duration - utterance.start)
+
+
+@lru_cache(maxsize=1024)
+def _info(audio: str) -> AudioInfo:
+    """Header of a recording; neighbours in a manifest often share one."""
+    return audio_info(audio)
