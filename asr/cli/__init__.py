@@ -8,6 +8,7 @@ from asr.cli.convert import convert
 from asr.cli.decode import decode
 from asr.cli.download import download
 from asr.cli.features import features
+from asr.cli.lm import app as lm_app
 from asr.cli.prepare import prepare
 from asr.cli.score import CONTEXT as SCORE_CONTEXT
 from asr.cli.score import score
@@ -44,3 +45,4 @@ app.command("train")(train)
 app.command("average")(average)
 app.command("decode")(decode)
 app.command("transcribe")(transcribe)
+app.add_typer(lm_app, name="lm")

@@ -8,16 +8,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from asr.decoding.ngram import NGramArrays, NGramModel, _slot, find_arc
+from asr.decoding.jit import kernel
+from asr.decoding.ngram import NGramArrays, NGramModel, find_arc, first_slot
 from asr.decoding.ngram_tables import NGramTable, NGramTables
 
 LOG10 = math.log(10.0)
 SLOTS_PER_ARC = 1.5
 
 
-@njit(cache=True)
+@kernel
 def _insert_order(
     keys: np.ndarray, arcs: np.ndarray, next_states: np.ndarray, backoff_states: np.ndarray, vocabulary_size: int,
     sources: np.ndarray, words: np.ndarray, own_states: np.ndarray, first_arc: int,
@@ -36,7 +36,7 @@ def _insert_order(
             backoff_states[own_states[row]] = next_states[suffix_arc]
             next_states[arc] = own_states[row]
         key = np.int64(sources[row]) * np.int64(vocabulary_size) + np.int64(word)
-        slot = _slot(int(key), keys.shape[0])
+        slot = first_slot(int(key), keys.shape[0])
         while keys[slot] != -1:
             slot += 1
             if slot == keys.shape[0]:

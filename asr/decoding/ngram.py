@@ -11,7 +11,6 @@ Legend: A arcs (n-grams), S states (contexts), H hash slots, V words of the lang
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numba import njit
 
+from asr.decoding.jit import inlined, kernel
 from asr.errors import DecodingError
 from asr.files import atomic_directory
 
@@ -41,8 +41,8 @@ class NGramArrays(NamedTuple):
     vocabulary_size: int
 
 
-@njit(cache=True, inline="always")
-def _slot(key: int, slots: int) -> int:
+@inlined
+def first_slot(key: int, slots: int) -> int:
     """Where the search for `key` begins: the high half of a Fibonacci hash, scaled to the number of slots."""
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(29)
@@ -50,13 +50,13 @@ def _slot(key: int, slots: int) -> int:
     return int(np.int64((high * np.uint64(slots)) >> np.uint64(32)))
 
 
-@njit(cache=True)
+@kernel
 def find_arc(keys: np.ndarray, arcs: np.ndarray, vocabulary_size: int, state: int, word: int) -> int:
     """Arc that leaves `state` with `word`, or -1."""
     if state == 0:
         return word
     key = np.int64(state) * np.int64(vocabulary_size) + np.int64(word)
-    slot = _slot(int(key), keys.shape[0])
+    slot = first_slot(int(key), keys.shape[0])
     while keys[slot] != -1:
         if keys[slot] == key:
             return int(arcs[slot])
@@ -66,7 +66,7 @@ def find_arc(keys: np.ndarray, arcs: np.ndarray, vocabulary_size: int, state: in
     return -1
 
 
-@njit(cache=True)
+@kernel
 def ngram_step(
     keys: np.ndarray, arcs: np.ndarray, log_probs: np.ndarray, next_states: np.ndarray,
     backoffs: np.ndarray, backoff_states: np.ndarray, vocabulary_size: int, state: int, word: int,
@@ -143,19 +143,19 @@ class NGramModel:
         """Natural log-probability of a sentence; words outside the vocabulary count as "<unk>"."""
         return float(self.word_scores(sentence_words, bos, eos).sum())
 
+    def unknown(self, sentence: Sequence[str]) -> np.ndarray:
+        """Whether each word is outside the vocabulary: (n,) bool."""
+        return np.asarray([self.ids.get(word, UNKNOWN_ID) == UNKNOWN_ID for word in sentence], bool)
+
     def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
-        """Perplexity per word, sentence ends counted as words, unknown words included.
+        """Perplexity per word, sentence ends and unknown words counted.
 
         Raises:
             DecodingError: no sentences.
         """
-        total, count = 0.0, 0
-        for sentence in sentences:
-            total += self.score(sentence)
-            count += len(sentence) + 1
-        if count == 0:
-            raise DecodingError("text", "has no sentences", "give at least one to compute a perplexity of")
-        return math.exp(-total / count)
+        from asr.decoding.perplexity import score_sentences, total
+
+        return total(score_sentences(self, sentences)).perplexity
 
     def save(self, directory: str | Path) -> None:
         """Write the automaton as a folder of plain arrays; a folder that exists is replaced in one step."""

@@ -1,0 +1,120 @@
+"""`asr lm`: language models: train, score, prune, convert, info."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="lm",
+    help="N-gram language models: train, score, prune, convert, describe.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Unit(str, Enum):
+    """What a word of the language model is."""
+
+    words = "words"
+    characters = "characters"
+    units = "units"
+
+
+Model = Annotated[Path, typer.Argument(help="Language model: a folder of 'asr lm train', or an ARPA file.")]
+Texts = Annotated[list[str], typer.Argument(help="Text (.txt .gz .xz .bz2, - for stdin) or manifest (.jsonl).")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write, or a file named .arpa or .arpa.gz.")]
+Target = Annotated[Path, typer.Argument(help="Folder to write, or a file named .arpa or .arpa.gz.")]
+UnitsFile = Annotated[Path | None, typer.Option("--units", help="units.txt of the acoustic model.")]
+
+
+@app.command("train")
+def train(
+    texts: Texts,
+    out: Out,
+    order: Annotated[int, typer.Option(min=1, max=6, help="Length of the longest n-grams.")] = 4,
+    unit: Annotated[Unit, typer.Option(help="What a word of the model is.")] = Unit.words,
+    units: UnitsFile = None,
+    prune: Annotated[float, typer.Option(min=0.0, help="Entropy pruning threshold, such as 1e-8.")] = 0.0,
+    cutoffs: Annotated[
+        str, typer.Option(help="Per order: n-grams seen at most this often are dropped, such as 0,0,1.")
+    ] = "0",
+) -> None:
+    """Train an interpolated modified Kneser-Ney model (the estimates of KenLM's lmplz)."""
+    from asr.decoding.lm_training import train_lm
+    from asr.units import Units
+
+    inventory = Units.load(units) if units else None
+    tables = train_lm(texts, out, order, unit.value, inventory, prune, _numbers(cutoffs))
+    print(f"{out}\torder {tables.order}\t{' '.join(str(len(table)) for table in tables.orders)} n-grams")
+
+
+@app.command("score")
+def score(
+    model: Annotated[Path, typer.Argument(help="Folder of 'asr lm train', ARPA file, or KenLM binary.")],
+    texts: Texts,
+    units: UnitsFile = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Print the totals only.")] = False,
+) -> None:
+    """Print log10 probability, unknown words and text of each sentence, then the perplexity."""
+    from asr.decoding.lm_training import score_lm
+    from asr.decoding.perplexity import SentenceScore, total
+    from asr.units import Units
+
+    def shown(sentence: SentenceScore) -> SentenceScore:
+        if not summary:
+            print(f"{sentence.log10_prob:.6f}\t{sentence.unknown}\t{' '.join(sentence.sentence)}")
+        return sentence
+
+    result = total(map(shown, score_lm(model, texts, Units.load(units) if units else None)))
+    print(f"sentences {result.sentences}\twords {result.words} (sentence ends included)\tunknown {result.unknown}")
+    print(f"log10 probability {result.log10_prob:.4f}")
+    print(f"perplexity {result.perplexity:.4f}\tof known words {result.perplexity_of_known:.4f}")
+
+
+@app.command("prune")
+def prune(
+    model: Model,
+    out: Target,
+    threshold: Annotated[float, typer.Option(min=0.0, help="Relative rise of perplexity under which an n-gram goes.")],
+) -> None:
+    """Drop the n-grams that matter least (Stolcke's entropy pruning, as SRILM's -prune)."""
+    from asr.decoding.lm_training import prune_lm
+
+    tables = prune_lm(model, out, threshold)
+    print(f"{out}\torder {tables.order}\t{' '.join(str(len(table)) for table in tables.orders)} n-grams")
+
+
+@app.command("convert")
+def convert(
+    model: Model, out: Target, unit: Annotated[Unit, typer.Option(help="What a word of the ARPA file is.")] = Unit.words
+) -> None:
+    """Turn an ARPA file into the folder that decoding loads in milliseconds, or back."""
+    from asr.decoding.lm_training import convert_lm
+
+    tables = convert_lm(model, out, unit.value)
+    print(f"{out}\torder {tables.order}\t{' '.join(str(len(table)) for table in tables.orders)} n-grams")
+
+
+@app.command("info")
+def info(model: Model) -> None:
+    """Print order, unit, vocabulary, n-grams and size of a model."""
+    from asr.decoding.lm_training import describe_lm
+
+    found = describe_lm(model)
+    print(f"order {found.order}\nunit {found.unit}\nwords {found.words}")
+    for order, count in enumerate(found.ngrams, start=1):
+        print(f"{order}-grams {count}")
+    print(f"contexts {sum(found.contexts)}\nbytes {found.bytes}")
+
+
+def _numbers(text: str) -> list[int]:
+    from asr.errors import UsageError
+
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError("--cutoffs", f"is {text!r}", "give whole numbers separated by commas, such as 0,0,1") from None
