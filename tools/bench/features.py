@@ -49,7 +49,7 @@ def main() -> None:
     rows = measure(f"{len(waves)} utterances", waves, 3 if options.quick else 9)
     rows += measure(f"one recording of {minutes} min", [long], 3 if options.quick else 9)
     for row in rows:
-        print(f"{row['case']:28} {row['system']:20} {row['metric']:18} {row['value']:12.6g} {row['unit']}")
+        print(f"{row['case']:34} {row['system']:20} {row['metric']:18} {row['value']:12.6g} {row['unit']}")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
@@ -86,8 +86,10 @@ def measure(case: str, waves: Waves, rounds: int) -> list[dict[str, Any]]:
     for name, system in systems.items():
         figures = [("real_time_factor", statistics.median(times[name]) / seconds, "s/s")]
         figures.append(("peak_mb", peak_mb(system, waves), "MB"))
+        system_name, _, manner = name.partition(", ")
+        where = f"{case}, {manner}" if manner else case
         rows += [
-            {"case": case, "system": name, "metric": metric, "value": value, "unit": unit}
+            {"case": where, "system": system_name, "metric": metric, "value": value, "unit": unit}
             for metric, value, unit in figures
         ]
     return rows
