@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from asr.audio import audio_info
-from asr.corpus.splits import SPLITS, divide, sort_into_splits, write_splits
+from asr.corpus.splits import SPLITS, divide, sort_into_splits, with_dev, write_splits
 from asr.corpus.utterance import Utterance
 from asr.errors import CorpusError
 from asr.files import atomic_directory
@@ -35,7 +35,7 @@ def prepare(
         corpus_dir: one data directory, which is divided by speaker, or a folder of several.
         out_dir: where the manifests go.
         train, dev, test: names of data directories inside `corpus_dir` for each split; when all are empty, every one
-            found goes by the beginning of its name.
+            found goes by the beginning of its name. Without dev, part of train is held out.
 
     Raises:
         CorpusError: a file is missing or malformed, audio is made by a command, or a recording does not open.
@@ -48,10 +48,8 @@ def prepare(
         chosen = sort_into_splits(sorted(path.parent.name for path in root.glob("*/wav.scp")))
     if not any(chosen.values()):
         raise CorpusError(root, "holds no data directory", "give the folder that holds wav.scp, or train/ and test/")
-    return write_splits(
-        out_dir,
-        {split: [u for name in names for u in read_data_directory(root / name)] for split, names in chosen.items()},
-    )
+    splits = {split: [u for name in names for u in read_data_directory(root / name)] for split, names in chosen.items()}
+    return write_splits(out_dir, with_dev(splits))
 
 
 def read_data_directory(folder: str | Path) -> list[Utterance]:
@@ -133,7 +131,9 @@ def _audio_path(folder: Path, key: str, value: str) -> Path:
         raise CorpusError(folder / "wav.scp", f"{key} is a command, not a file: {value}", remedy)
     if not value:
         raise CorpusError(folder / "wav.scp", f"{key} names no file", "write 'id path' on each line")
-    return (folder / value).absolute() if not (folder / value).is_file() and Path(value).is_file() else folder / value
+    # Kaldi's recipes run in one folder and write paths relative to it; others write them relative to wav.scp.
+    inside = (folder / value).absolute()
+    return inside if inside.is_file() else Path(value).absolute()
 
 
 def _spans(folder: Path, recordings: dict[str, Path]) -> dict[str, tuple[str, float, float, int | None]]:

@@ -12,14 +12,12 @@ from pathlib import Path
 
 from asr.audio import audio_info
 from asr.corpus.manifest import write_manifest
-from asr.corpus.splits import SPLITS, hold_out_speakers, sort_into_splits, write_splits
+from asr.corpus.splits import SPLITS, sort_into_splits, with_dev, write_splits
 from asr.corpus.utterance import Utterance
 from asr.errors import CorpusError
 from asr.progress import track
 
 log = logging.getLogger("asr")
-
-DEV_SHARE = 0.05  # of the training utterances, held out by speaker when there is no dev subset
 
 
 def prepare(
@@ -49,10 +47,7 @@ def prepare(
         chosen = sort_into_splits(sorted({path.parts[len(root.parts)] for path in root.glob("*/*/*/*.trans.txt")}))
     subsets = {name: _read_subset(root, name) for names in chosen.values() for name in names}
     splits = {split: [u for name in names for u in subsets[name]] for split, names in chosen.items()}
-    if not splits["dev"]:
-        wanted = max(1, round(DEV_SHARE * len(splits["train"])))
-        splits["train"], splits["dev"] = hold_out_speakers(splits["train"], wanted, _genders(root))
-    counts = write_splits(out_dir, splits)
+    counts = write_splits(out_dir, with_dev(splits, _genders(root)))
     for name, utterances in subsets.items():
         write_manifest(Path(out_dir) / f"{name}.jsonl", sorted(utterances, key=lambda u: u.id))
     return counts

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.audio import audio_info
-from asr.corpus.splits import SPLITS, divide, sort_into_splits, write_splits
+from asr.corpus.splits import SPLITS, divide, sort_into_splits, with_dev, write_splits
 from asr.corpus.utterance import Utterance
 from asr.errors import CorpusError
 from asr.files import atomic_write
@@ -30,7 +30,7 @@ def prepare(
         corpus: one NeMo manifest, which is divided by speaker, or a folder of several.
         out_dir: where the manifests go.
         train, dev, test: file names inside the folder for each split; when all are empty, every `.json` and `.jsonl`
-            file goes by the beginning of its name.
+            file goes by the beginning of its name. Without dev, part of train is held out.
 
     Raises:
         CorpusError: no manifest, a malformed line, or a recording that does not open.
@@ -44,9 +44,8 @@ def prepare(
         chosen = sort_into_splits(found)
     if not any(chosen.values()):
         raise CorpusError(root, "holds no manifest", "give a NeMo manifest or a folder with train*.json and test*.json")
-    return write_splits(
-        out_dir, {split: [u for name in names for u in read_nemo(root / name)] for split, names in chosen.items()}
-    )
+    splits = {split: [u for name in names for u in read_nemo(root / name)] for split, names in chosen.items()}
+    return write_splits(out_dir, with_dev(splits))
 
 
 def read_nemo(path: str | Path) -> list[Utterance]:

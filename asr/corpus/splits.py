@@ -15,6 +15,7 @@ from asr.errors import CorpusError
 log = logging.getLogger("asr")
 
 SPLITS = ("train", "dev", "test")
+DEV_SHARE = 0.05  # of the training utterances, where a corpus has no dev set
 
 
 def write_splits(out_dir: str | Path, splits: Mapping[str, Iterable[Utterance]]) -> dict[str, int]:
@@ -72,6 +73,22 @@ def hold_out_speakers(
 def stable_hash(name: str) -> int:
     """A 64-bit hash that is the same in every process and on every machine."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+def with_dev(
+    splits: Mapping[str, list[Utterance]], groups: Mapping[str, str] | None = None
+) -> dict[str, list[Utterance]]:
+    """The splits with a dev set: when there is none, a twentieth of train is held out, by speaker where known."""
+    train, dev = splits["train"], splits["dev"]
+    if not dev and len(train) > 1:
+        wanted = max(1, round(DEV_SHARE * len(train)))
+        speakers = {utterance.speaker for utterance in train}
+        if "" not in speakers and len(speakers) > 1:
+            train, dev = hold_out_speakers(train, wanted, groups)
+        else:
+            ordered = sorted(train, key=lambda u: stable_hash(u.id))
+            train, dev = ordered[wanted:], ordered[:wanted]
+    return {**splits, "train": train, "dev": dev}
 
 
 def sort_into_splits(names: Iterable[str]) -> dict[str, list[str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from asr.corpus.manifest import load_manifest
-from asr.corpus.splits import hold_out_speakers, stable_hash, write_splits
+from asr.corpus.splits import hold_out_speakers, sort_into_splits, stable_hash, with_dev, write_splits
 from asr.corpus.utterance import Utterance
 from asr.errors import CorpusError
 
@@ -54,3 +56,23 @@ def test_doubled_ids_and_empty_splits_are_refused_before_writing(tmp_path):
     with pytest.raises(CorpusError, match="the test split is empty"):
         write_splits(tmp_path, {"train": utterances("a"), "test": []})
     assert not list(tmp_path.iterdir())
+
+
+def test_subsets_are_sorted_by_the_beginning_of_their_names():
+    names = ["train-clean-5", "dev-clean-2", "validation.json", "test_eval92", "eval93", "notes"]
+    assert sort_into_splits(names) == {
+        "train": ["train-clean-5"],
+        "dev": ["dev-clean-2", "validation.json"],
+        "test": ["test_eval92", "eval93"],
+    }
+
+
+def test_a_corpus_without_dev_gets_one_from_train():
+    splits = {"train": utterances("abcdefghij", 4), "dev": [], "test": utterances("z")}
+    by_speaker = with_dev(splits)
+    assert len({u.speaker for u in by_speaker["dev"]}) == 1
+    assert not {u.speaker for u in by_speaker["dev"]} & {u.speaker for u in by_speaker["train"]}
+    unknown = with_dev({**splits, "train": [replace(u, speaker="") for u in splits["train"]]})
+    assert (len(unknown["train"]), len(unknown["dev"])) == (38, 2)
+    given_dev = {**splits, "dev": utterances("y")}
+    assert with_dev(given_dev) == given_dev

@@ -1,0 +1,168 @@
+"""Each offence is found once, says how to fix it, and `fix` leaves a manifest without any."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr.audio import write_audio
+from asr.config import UnitsConfig
+from asr.corpus.manifest import load_manifest, write_manifest
+from asr.corpus.utterance import Utterance
+from asr.corpus.validation import ctc_frames_needed, fix, validate
+from asr.errors import CorpusError
+from asr.units import build_units
+
+
+@pytest.fixture
+def good(tmp_path, make_audio) -> Utterance:
+    return Utterance("good", str(make_audio(tmp_path / "good.wav", 2.0)), 0.0, 2.0, text="HELLO", speaker="s")
+
+
+def found(path: Path, utterances: list[Utterance], **options) -> list[tuple[str, str, str]]:
+    write_manifest(path, utterances)
+    return [(o.kind, o.subject, o.action) for o in validate(path, **options)]
+
+
+def test_a_good_manifest_has_no_offences(good, tmp_path):
+    spans = [replace(good, id=f"u{i}", start=i / 2, duration=0.5, text="A") for i in range(4)]
+    assert found(tmp_path / "m.jsonl", spans) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "action", "says"),
+    [
+        ({"audio": "/no/such.wav"}, "unreadable audio", "drop", "does not exist"),
+        ({"start": 3.0, "duration": 1.0}, "span", "drop", "not inside the 2.00 s"),
+        ({"duration": 0.0, "text": ""}, "span", "drop", "correct the times or drop it"),
+        ({"start": -0.5}, "span", "drop", "correct the times"),
+        ({"start": 1.0}, "span", "trim", "ends at 3.00 s .* at 2.00 s; correct or trim it"),
+        ({"duration": 0.16}, "too short", "drop", r"0\.16 s give 3 frames but the text needs 6; .*smaller time red"),
+        ({"channel": 1}, "unreadable audio", "drop", "has no channel 1"),
+    ],
+)
+def test_offences_of_one_utterance(good, tmp_path, change, kind, action, says):
+    write_manifest(tmp_path / "m.jsonl", [replace(good, **change)])
+    offences = [o for o in validate(tmp_path / "m.jsonl") if o.is_error]
+    assert [(o.kind, o.action, o.subject) for o in offences] == [(kind, action, "good")]
+    assert re.search(says, str(offences[0]))
+    assert "\n" not in str(offences[0])
+
+
+def test_empty_silent_and_non_finite_audio(good, tmp_path):
+    write_audio(tmp_path / "empty.wav", np.zeros(0, np.float32), 8000)
+    write_audio(tmp_path / "silent.wav", np.zeros(16000, np.float32), 8000)
+    soundfile.write(tmp_path / "nan.wav", np.full(16000, np.nan), 8000, subtype="FLOAT")
+    utterances = [replace(good, id=name, audio=str(tmp_path / f"{name}.wav")) for name in ("empty", "silent", "nan")]
+    assert found(tmp_path / "m.jsonl", utterances) == [
+        ("empty audio", "empty", "drop"),
+        ("silence", "silent", "drop"),
+        ("unreadable audio", "nan", "drop"),
+    ]
+
+
+def test_silence_is_judged_in_the_span_only(good, tmp_path):
+    samples = np.zeros(32000, np.float32)
+    samples[16000:] = 0.1
+    write_audio(tmp_path / "half.wav", samples, 16000)
+    halves = [replace(good, id=f"{s}", audio=str(tmp_path / "half.wav"), start=s, duration=1.0) for s in (0.0, 1.0)]
+    assert found(tmp_path / "m.jsonl", halves) == [("silence", "0.0", "drop")]
+
+
+def test_doubled_ids_name_the_second(good, tmp_path):
+    assert found(tmp_path / "m.jsonl", [good, replace(good, id="b"), good]) == [("doubled id", "good", "drop")]
+    assert fix(tmp_path / "m.jsonl", validate(tmp_path / "m.jsonl"), tmp_path / "f.jsonl")["dropped"] == 1
+    assert [u.id for u in load_manifest(tmp_path / "f.jsonl")] == ["good", "b"]
+
+
+def test_characters_outside_the_units(good, tmp_path):
+    characters = build_units(["HELO"], UnitsConfig(kind="characters"))
+    words = build_units(["HELLO"], UnitsConfig(kind="words"))
+    utterances = [good, replace(good, id="umlaut", text="HÉLLO")]
+    assert found(tmp_path / "m.jsonl", utterances, units=characters) == [("characters", "umlaut", "drop")]
+    # Word units spell an unknown word as <unk>: worth a line, no reason to drop.
+    assert found(tmp_path / "m.jsonl", utterances, units=words) == [("characters", "umlaut", "nothing")]
+
+
+def test_the_frame_period_and_the_units_decide_what_fits(good, tmp_path):
+    fast = replace(good, duration=0.25)  # 5 frames of 40 ms; HELLO needs 6 as characters, 1 as a word
+    words = build_units(["HELLO"], UnitsConfig(kind="words"))
+    path = tmp_path / "m.jsonl"
+    assert found(path, [fast]) == [("too short", "good", "drop")]
+    assert found(path, [fast], frame_seconds=0.02) == []
+    assert found(path, [fast], units=words) == []
+
+
+@given(labels=st.lists(st.integers(1, 3), max_size=5))
+def test_frames_needed_is_the_shortest_path_that_collapses_to_the_labels(labels):
+    """By trying all paths: merge repeats, then remove blanks (0)."""
+    needed = ctc_frames_needed(labels)
+
+    def reachable(frames: int) -> bool:
+        alphabet = sorted({0, *labels})
+        for path in itertools.product(alphabet, repeat=frames):
+            merged = [symbol for symbol, _ in itertools.groupby(path)]
+            if [symbol for symbol in merged if symbol] == labels:
+                return True
+        return False
+
+    if needed <= 6:  # 4 ** 6 paths
+        assert reachable(needed)
+    if 0 < needed <= 7:
+        assert not reachable(needed - 1)
+
+
+def test_train_and_test_must_not_share_speakers_or_ids(good, tmp_path):
+    train = [good, replace(good, id="b", text="BYE")]
+    write_manifest(tmp_path / "train.jsonl", train)
+    test = [replace(good, id="c"), replace(good, id="b", speaker="t"), replace(good, id="d", speaker="", text="NEW")]
+    path = tmp_path / "test.jsonl"
+    assert found(path, test, against=tmp_path / "train.jsonl") == [
+        ("shared id", "b", "drop"),
+        ("shared speaker", "s", "drop"),
+        ("shared text", "texts", "nothing"),
+    ]
+    offences = list(validate(path, against=tmp_path / "train.jsonl"))
+    assert "1 texts, of 2 of 3 utterances" in str(offences[-1])
+    assert fix(path, offences, path) == {"kept": 1, "trimmed": 0, "dropped": 2}
+    assert [u.id for u in load_manifest(path)] == ["d"]
+
+
+def test_speakers_shared_by_design_are_a_warning(good, tmp_path):
+    write_manifest(tmp_path / "train.jsonl", [good])
+    options = {"against": tmp_path / "train.jsonl", "same_speakers": True}
+    kinds = found(tmp_path / "test.jsonl", [replace(good, id="c", text="NEW")], **options)
+    assert kinds == [("shared speaker", "s", "nothing")]
+    assert fix(tmp_path / "test.jsonl", validate(tmp_path / "test.jsonl", **options), tmp_path / "f.jsonl")["kept"] == 1
+
+
+def test_fix_drops_trims_and_counts_and_then_all_is_well(good, tmp_path):
+    utterances = [
+        good,
+        replace(good, id="long", start=0.5),
+        replace(good, id="gone", audio="/no/such.wav"),
+        replace(good, id="late", start=9.0),
+    ]
+    write_manifest(tmp_path / "m.jsonl", utterances)
+    counts = fix(tmp_path / "m.jsonl", validate(tmp_path / "m.jsonl"), tmp_path / "f.jsonl")
+    assert counts == {"kept": 2, "trimmed": 1, "dropped": 2}
+    assert load_manifest(tmp_path / "f.jsonl")[1].duration == pytest.approx(1.5)
+    assert list(validate(tmp_path / "f.jsonl")) == []
+
+
+def test_nothing_left_is_an_error_and_empty_manifests_too(good, tmp_path):
+    write_manifest(tmp_path / "m.jsonl", [replace(good, audio="/no/such.wav")])
+    with pytest.raises(CorpusError, match="no utterance without an offence"):
+        fix(tmp_path / "m.jsonl", validate(tmp_path / "m.jsonl"), tmp_path / "f.jsonl")
+    assert not (tmp_path / "f.jsonl").exists()
+    (tmp_path / "m.jsonl").write_text("")
+    with pytest.raises(CorpusError, match="holds no utterances"):
+        list(validate(tmp_path / "m.jsonl"))
