@@ -200,9 +200,11 @@ def _transfer(url: str, part: Path) -> None:
             _resume(url, part)
             return
         except urllib.error.HTTPError as error:
-            if error.code == 416:  # nothing after what we have: the part is whole, or from another file
-                return
-            if error.code < 500:
+            if error.code == 416:  # nothing comes after what we have: it is whole, or of another file
+                if _total_bytes(error) in (None, part.stat().st_size):
+                    return
+                part.unlink()
+            elif error.code < 500:
                 raise DownloadError(url, f"the server answers {error.code} {error.reason}", _by_hand(part)) from None
             failure: Exception = error
         except (OSError, HTTPException) as error:
@@ -210,6 +212,12 @@ def _transfer(url: str, part: Path) -> None:
         log.warning("%s: attempt %d of %d failed (%s)", url, attempt, ATTEMPTS, failure)
         time.sleep(min(30.0, 0.1 * 4**attempt) if attempt < ATTEMPTS else 0)
     raise DownloadError(url, f"cannot be downloaded ({failure})", f"check the network; {_by_hand(part)}")
+
+
+def _total_bytes(error: urllib.error.HTTPError) -> int | None:
+    """Length of the file as a refusal of a range states it: "Content-Range: bytes */1234"."""
+    total = (error.headers.get("Content-Range") or "").rpartition("/")[2]
+    return int(total) if total.isdigit() else None
 
 
 def _by_hand(part: Path) -> str:
