@@ -269,7 +269,8 @@ def _decode(sound: Any, name: str, begin: int, frames: int, channel: int | None,
             if not len(block):
                 break
             with np.errstate(invalid="ignore"):  # infinities are refused later, with their place
-                blocks.append(block[:, channel] if channel is not None else block.mean(axis=1))
+                mono = block[:, channel or 0] if channel is not None or block.shape[1] == 1 else block.mean(axis=1)
+            blocks.append(mono)
             done += len(block)
     except (soundfile.SoundFileError, RuntimeError) as error:
         reason = str(getattr(error, "error_string", error)).rstrip(". ") or "decoding fails"
