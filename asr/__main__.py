@@ -34,7 +34,9 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         code = _click_exit_code(error)
         if code is None:
-            raise
+            if "--verbose" in arguments:
+                raise
+            return _fail(f"internal: {type(error).__name__}: {error}; run 'asr --verbose ...' for the traceback", 1)
     return code if isinstance(code, int) else 0
 
 
@@ -58,16 +60,20 @@ def _describe(error: OSError) -> str:
 
 
 def _click_exit_code(error: Exception) -> int | None:
-    """Exit code of click's own exceptions, after showing them; None for anything else."""
-    import click
+    """Exit code of a command-line exception, after showing it; None for anything else.
 
-    if isinstance(error, click.exceptions.Exit):
-        return error.exit_code
-    if isinstance(error, click.exceptions.Abort):
+    typer carries a copy of click of its own in some versions, so usage errors are known by what they can do.
+    """
+    import typer
+
+    if isinstance(error, typer.Exit):
+        return int(error.exit_code)
+    if isinstance(error, typer.Abort):
         return _fail("interrupted; what was finished is kept", 130)
-    if isinstance(error, click.ClickException):
-        error.show()
-        return error.exit_code
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if callable(show) and isinstance(code, int):
+        show()
+        return code
     return None
 
 

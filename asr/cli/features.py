@@ -15,7 +15,12 @@ def features(
     settings: Annotated[
         Optional[list[str]], typer.Option("--set", help="section.key=value, over the configuration; repeatable.")
     ] = None,
-    speeds: Annotated[str, typer.Option("--speeds", help="Playing speeds to store, for example 0.9,1.0,1.1.")] = "1.0",
+    speeds: Annotated[
+        str,
+        typer.Option(
+            "--speeds", help="Playing speeds to store, such as 0.9,1.0,1.1; config: those of the configuration."
+        ),
+    ] = "1.0",
     jobs: Annotated[int, typer.Option("--nj", help="Processes; the result is the same for any number.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Compute even when the store is up to date.")] = False,
     skip_bad: Annotated[
@@ -26,9 +31,11 @@ def features(
     from asr.config import load_config
     from asr.features.computing import compute_features, speeds_of
 
-    chosen = load_config(config, settings or ()).features
+    experiment = load_config(config, settings or ())
+    # The recorded speed is always there: the first epochs hear nothing else.
+    chosen = sorted({1.0, *experiment.augmentation.speeds}) if speeds == "config" else list(speeds_of(speeds))
     summary = compute_features(
-        manifest, out, chosen, speeds=list(speeds_of(speeds)), jobs=jobs, force=force, skip_bad=skip_bad
+        manifest, out, experiment.features, speeds=chosen, jobs=jobs, force=force, skip_bad=skip_bad
     )
     state = "up to date" if summary.up_to_date else "computed"
     typer.echo(f"{out}: {summary.utterances} utterances, {summary.frames} frames, {summary.hours:.2f} h, {state}")

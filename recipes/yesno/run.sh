@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# OpenSLR 1: 60 recordings of one man saying yes and no in Hebrew. Flags: recipes/yesno/run.sh --help
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+recipe=yesno
+names=(download prepare features units train decode score)
+. recipes/stages.sh
+
+stage_0() { corpus_path yesno >&2; }
+
+stage_1() {
+  asr prepare yesno --corpus "$(corpus_path yesno)" --out "$data"
+  asr validate "$data/train.jsonl"
+  asr validate "$data/test.jsonl"
+}
+
+stage_2() { compute_features train dev test; }
+
+stage_3() { asr units "$data/train.jsonl" --out "$data/units.txt" --config "$config"; }
+
+stage_4() { train_model; }
+
+stage_5() { decode_greedily test; }
+
+stage_6() { score_set test greedy; }
+
+run_stages
