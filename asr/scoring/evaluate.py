@@ -127,10 +127,11 @@ def evaluate(ref: str | Path, hyps: Sequence[str | Path], options: Options | Non
 
 
 def _names(paths: Sequence[str | Path]) -> list[str]:
-    """What to call each system: its path, which tells systems apart that differ in their folder only."""
+    """What to call each system: its file name, or its path where file names are equal."""
     if len({str(path) for path in paths}) != len(paths):
         raise UsageError("--hyp", "names the same file twice", "give each system once")
-    return ["standard input" if str(path) == "-" else str(path) for path in paths]
+    names = ["standard input" if str(path) == "-" else Path(path).name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
 def _evaluate_one(refs: Transcripts, path: str | Path, name: str, options: Options) -> System:

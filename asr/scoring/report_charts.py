@@ -11,10 +11,10 @@ from markupsafe import Markup, escape
 from asr.scoring.bootstrap import Interval
 from asr.scoring.calibration import Calibration
 
-WIDTH, LABELS, VALUES = 760, 190, 120
+WIDTH, LABELS, VALUES = 900, 190, 200
 BAR, GAP = 14, 10
 """Pixels: whole chart, room for labels and for values; height of a bar, space between rows."""
-SIDE, MARGIN = 300, 40
+SIDE, MARGIN = 300, 44
 """Pixels: a square diagram and the room for its axes."""
 
 
@@ -70,8 +70,7 @@ def _bar(bar: Bar, system: int, y: float, scale: float, full: float) -> list[Mar
 
 def reliability_diagram(calibration: Calibration) -> Markup:
     """Accuracy against confidence; the nearer to the diagonal, the more the confidences can be believed."""
-    shapes = _axes("confidence", "share of words that is right")
-    shapes.append(Markup('<path d="M{} {}L{} {}" class="diagonal"/>').format(*_at(0, 0), *_at(1, 1)))
+    shapes = _axes("confidence", "share of words that is right", "1", "1")
     for b in calibration.bins:
         x, top = _at(b.low, b.accuracy)
         note = f"{b.words} words, confidence {b.confidence:.3f}, right {b.accuracy:.3f}"
@@ -80,6 +79,7 @@ def reliability_diagram(calibration: Calibration) -> Markup:
                 '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="s0"><title>{}</title></rect>'
             ).format(x + 1, top, SIDE * (b.high - b.low) - 2, _at(0, 0)[1] - top, note)
         )
+    shapes.append(Markup('<path d="M{} {}L{} {}" class="diagonal"/>').format(*_at(0, 0), *_at(1, 1)))
     return _svg("Reliability diagram", SIDE + 2 * MARGIN, SIDE + 2 * MARGIN, shapes)
 
 
@@ -89,7 +89,7 @@ def rejection_chart(calibration: Calibration) -> Markup:
     furthest = calibration.rejection[-1][0]
     points = [_at(share / furthest, error / full) for share, error in calibration.rejection]
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    shapes = _axes(f"share of words rejected, up to {furthest:.0%}", f"share of wrong words, up to {full:.1%}")
+    shapes = _axes("share of words rejected", "share of wrong words among those kept", f"{furthest:.0%}", f"{full:.1%}")
     return _svg(
         "Rejection curve",
         SIDE + 2 * MARGIN,
@@ -98,13 +98,17 @@ def rejection_chart(calibration: Calibration) -> Markup:
     )
 
 
-def _axes(below: str, beside: str) -> list[Markup]:
+def _axes(below: str, beside: str, furthest: str, highest: str) -> list[Markup]:
+    """Two axes from 0, with their names and the values at their ends."""
     (left, bottom), (right, top) = _at(0, 0), _at(1, 1)
     return [
         Markup('<path d="M{} {}V{}H{}" class="axis"/>').format(left, top, bottom, right),
-        _text((left + right) / 2, bottom + 24, below, "middle", ""),
+        _text((left + right) / 2, bottom + 18, below, "middle", ""),
+        _text(left, bottom + 18, "0", "middle", ""),
+        _text(right, bottom + 18, furthest, "middle", ""),
+        _text(left - 4, top + 4, highest, "end", ""),
         Markup('<text transform="translate({} {}) rotate(-90)" text-anchor="middle">{}</text>').format(
-            left - 14, (top + bottom) / 2, beside
+            left - 10, (top + bottom) / 2, beside
         ),
     ]
 

@@ -55,6 +55,7 @@ def write_html(evaluation: Evaluation, path: str | Path, audio_megabytes: float 
         label=rate_name(evaluation.systems[0].score),
         profile=evaluation.systems[0].score.profile.name,
         costs=costs_line(evaluation.options.costs),
+        summary=_summary(evaluation.systems),
         charts=_charts(evaluation.systems),
         calibrations=[
             (
@@ -142,6 +143,29 @@ def _all_errors(evaluation: Evaluation) -> list[int]:
     """N errors, those of all systems together."""
     per_system = np.stack([system.score.errors for system in evaluation.systems])
     return [int(count) for count in per_system.sum(axis=0)]
+
+
+def _summary(systems: list[System]) -> list[tuple[str, list[str], str]]:
+    """(measure, its value for each system, class of the row)."""
+    scores = [system.score for system in systems]
+    totals = [score.totals for score in scores]
+    rows = [
+        (f"{rate_name(scores[0])} %", [percent(t.rate) for t in totals], "big"),
+        ("95 % interval, by utterance", [_interval(system.by_utterance) for system in systems], ""),
+        ("95 % interval, by speaker", [_interval(system.by_speaker) for system in systems], ""),
+        ("errors / reference", [f"{t.errors} / {t.reference}" for t in totals], ""),
+        ("substitutions", [str(t.substitutions) for t in totals], ""),
+        ("deletions", [str(t.deletions) for t in totals], ""),
+        ("insertions", [str(t.insertions) for t in totals], ""),
+        ("utterances with errors %", [percent(score.sentence_error_rate) for score in scores], ""),
+        ("mean of utterances %", [f"{percent(s.score.macro)} ({_interval(s.macro_utterance)})" for s in systems], ""),
+        ("match error %", [percent(t.match_error) for t in totals], ""),
+        ("information lost %", [percent(t.information_lost) for t in totals], ""),
+        ("without hypothesis", [str(len(score.missing)) for score in scores], ""),
+    ]
+    means = [s.macro_speaker and f"{percent(s.macro_speaker[0])} ({_interval(s.macro_speaker[1])})" for s in systems]
+    rows.insert(9, ("mean of speakers %", [mean or "–" for mean in means], ""))
+    return rows
 
 
 def _most_different(evaluation: Evaluation, a: str, b: str) -> list[tuple[str, int]]:

@@ -134,7 +134,8 @@ def comparison_summary(comparison: Comparison) -> str:
 def groups_table(title: str, groups: list[Group]) -> str:
     """A breakdown as aligned text, the most errors first."""
     width = max([len(title), *(len(group.name) for group in groups)])
-    lines = [f"{title:<{width}}  utts   words   rate %   95 % interval    sub    del    ins"]
+    heads = f"{'utts':>5} {'words':>7} {'rate %':>8}   {'95 % interval':<15} {'sub':>5}  {'del':>5}  {'ins':>5}"
+    lines = [f"{title:<{width}} {heads}"]
     for group in sorted(groups, key=lambda group: -group.totals.errors):
         t = group.totals
         interval = percent_interval(group.interval) if group.interval else "-"
