@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -154,6 +155,7 @@ def _synthesise(library: ctypes.CDLL, speech: Speech) -> bytes:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who called is interrupted too, and then closes our input
     try:
         _serve(sys.stdin.buffer, sys.stdout.buffer)
     except AsrError as error:

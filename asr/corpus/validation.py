@@ -73,7 +73,8 @@ def validate(
         manifest: to be checked.
         against: another manifest that must share no speaker and no utterance with this one, such as train for test;
             shared texts are a warning, since digits and spelled names repeat by nature.
-        units: what the texts must be spelled with; None takes characters and accepts them all.
+        units: what the texts must be spelled with; None accepts all characters, and a text too long for its frames as
+            characters is a warning.
         frame_seconds: seconds of one output frame of the model.
         same_speakers: whether both manifests have the same speakers by design (FSDD's official split, yesno), so that
             a shared speaker is a warning.
@@ -149,11 +150,13 @@ def _check_text(utterance: Utterance, line: int, units: Units | None, frame_seco
     needed = ctc_frames_needed(units.encode(text) if units is not None else text)
     available = max(0, int((utterance.duration - WINDOW_OVERHANG) / frame_seconds))
     if needed > available:
+        # Without an inventory the units may be longer than characters, and then the text may fit after all.
+        spelled = "the text needs" if units is not None else "as characters the text needs"
         message = (
-            f"{utterance.duration:.2f} s give {available} frames but the text needs {needed}; "
+            f"{utterance.duration:.2f} s give {available} frames but {spelled} {needed}; "
             "correct the text or the times, or use a smaller time reduction or larger units"
         )
-        yield Offence("too short", utterance.id, message, "drop", line)
+        yield Offence("too short", utterance.id, message, "nothing" if units is None else "drop", line)
 
 
 def _check_audio(utterance: Utterance, line: int) -> Iterator[Offence]:
@@ -187,6 +190,7 @@ def _peak(utterance: Utterance, info: AudioInfo) -> float:
         start=utterance.start,
         duration=min(utterance.duration, info.duration - utterance.start),
         channel=utterance.channel,
+        strict=True,  # a cut recording has probably lost words of its text
     )
     return float(np.abs(samples).max(initial=0.0))
 

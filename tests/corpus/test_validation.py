@@ -45,7 +45,6 @@ def test_a_good_manifest_has_no_offences(good, tmp_path):
         ({"duration": 0.0, "text": ""}, "span", "drop", "correct the times or drop it"),
         ({"start": -0.5}, "span", "drop", "correct the times"),
         ({"start": 1.0}, "span", "trim", "ends at 3.00 s .* at 2.00 s; correct or trim it"),
-        ({"duration": 0.16}, "too short", "drop", r"0\.16 s give 3 frames but the text needs 6; .*smaller time red"),
         ({"channel": 1}, "unreadable audio", "drop", "has no channel 1"),
     ],
 )
@@ -67,6 +66,14 @@ def test_empty_silent_and_non_finite_audio(good, tmp_path):
         ("silence", "silent", "drop"),
         ("unreadable audio", "nan", "drop"),
     ]
+
+
+def test_a_cut_recording_is_an_offence(good, tmp_path):
+    whole = Path(good.audio).read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    cut = replace(good, audio=str(tmp_path / "cut.wav"), duration=0.9)
+    assert found(tmp_path / "m.jsonl", [cut]) == [("unreadable audio", "good", "drop")]
+    assert "is cut: it declares 2.00 s and holds 1.00 s" in str(next(iter(validate(tmp_path / "m.jsonl"))))
 
 
 def test_silence_is_judged_in_the_span_only(good, tmp_path):
@@ -94,11 +101,14 @@ def test_characters_outside_the_units(good, tmp_path):
 
 def test_the_frame_period_and_the_units_decide_what_fits(good, tmp_path):
     fast = replace(good, duration=0.25)  # 5 frames of 40 ms; HELLO needs 6 as characters, 1 as a word
-    words = build_units(["HELLO"], UnitsConfig(kind="words"))
+    characters, words = (build_units(["HELLO"], UnitsConfig(kind=kind)) for kind in ("characters", "words"))
     path = tmp_path / "m.jsonl"
-    assert found(path, [fast]) == [("too short", "good", "drop")]
-    assert found(path, [fast], frame_seconds=0.02) == []
+    assert found(path, [fast], units=characters) == [("too short", "good", "drop")]
+    assert found(path, [fast], units=characters, frame_seconds=0.02) == []
     assert found(path, [fast], units=words) == []
+    assert found(path, [fast]) == [("too short", "good", "nothing")]  # it depends on the units: a warning
+    says = "0.25 s give 5 frames but as characters the text needs 6; correct the text or the times, or use a smaller"
+    assert says in str(next(iter(validate(path))))
 
 
 @given(labels=st.lists(st.integers(1, 3), max_size=5))
