@@ -35,16 +35,13 @@ def split_words(tokens: Sequence[int], units: Units) -> list[tuple[str, int, int
         `units.decode(tokens)`.
     """
     words: list[tuple[str, int, int]] = []
-    first = 0
-    for position in range(len(tokens) + 1):
-        at_end = position == len(tokens)
-        if not at_end and tokens[position] != units.space and not units.starts_word(tokens[position]):
-            continue
-        text = units.decode(tokens[first:position])
-        if text:
-            words.append((text, first, position))
-        first = position + 1 if not at_end and tokens[position] == units.space else position
-    return words
+    space, first = units.space, 0
+    for position, token in enumerate(tokens):
+        if token == space or units.starts_word(token):
+            words.append((units.decode(tokens[first:position]), first, position))
+            first = position + 1 if token == space else position
+    words.append((units.decode(tokens[first:]), first, len(tokens)))
+    return [word for word in words if word[0]]
 
 
 def unit_spans(
@@ -58,13 +55,25 @@ def unit_spans(
         frames: (L, 2) first frame and frame after the last of each unit.
         seconds_per_frame: of the acoustic model's output.
     """
+    seconds = (frames * seconds_per_frame).tolist()
+    peaks = unit_peaks(log_probs, tokens, frames).tolist()
     return [
-        UnitSpan(
-            int(token), float(start * seconds_per_frame), float(end * seconds_per_frame),
-            float(log_probs[start:end, token].max()),
-        )
-        for token, (start, end) in zip(tokens, frames.tolist(), strict=True)
+        UnitSpan(int(token), start, end, peak)
+        for token, (start, end), peak in zip(tokens, seconds, peaks, strict=True)
     ]  # fmt: skip
+
+
+def unit_peaks(
+    log_probs: NDArray[np.floating], tokens: Sequence[int], frames: NDArray[np.integer]
+) -> NDArray[np.floating]:
+    """Highest log-probability that each unit has within its frames: (L,)."""
+    if not len(tokens):
+        return np.empty(0, log_probs.dtype)
+    lengths = frames[:, 1] - frames[:, 0]
+    firsts = np.cumsum(lengths) - lengths  # where each unit's frames begin once they are laid end to end
+    rows = np.repeat(frames[:, 0] - firsts, lengths) + np.arange(lengths.sum())
+    values = log_probs[rows, np.repeat(np.asarray(tokens), lengths)]
+    return np.asarray(np.maximum.reduceat(values, firsts))
 
 
 def timed_words(spans: Sequence[UnitSpan], units: Units) -> list[Word]:

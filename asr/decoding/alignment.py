@@ -1,0 +1,182 @@
+"""Forced alignment and scoring of a given text. T: frames, V: units, L: units of the text, S = 2 L + 1 states.
+
+The states of a text are its units with a blank before, between and after them (Graves et al. 2006, section 4.1): state
+2 i + 1 is unit i, the even states are blanks. The best path gives times, the sum over all paths the text's probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from asr.decoding.hypothesis import Word
+from asr.decoding.log_probs import check_log_probs
+from asr.decoding.times import UnitSpan, timed_words, unit_spans
+from asr.errors import DecodingError
+from asr.units import BLANK, Units
+
+IMPOSSIBLE = -np.inf
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A text in time.
+
+    Attributes:
+        words: with seconds; the confidence is the geometric mean of their units' highest probabilities.
+        spans: the units with seconds.
+        path_score: natural-log probability of the best path.
+        text_score: natural-log probability of the text, the sum over all its paths.
+    """
+
+    words: list[Word]
+    spans: list[UnitSpan]
+    path_score: float
+    text_score: float
+
+
+def align_text(
+    log_probs: NDArray[np.floating], text: str, units: Units, seconds_per_frame: float, subject: str = "text"
+) -> Alignment:
+    """Find when each word of a known text was said.
+
+    Args:
+        log_probs: (T, V).
+        text: words separated by white space.
+        units: of the acoustic model.
+        seconds_per_frame: of its output.
+        subject: named in errors, for example the utterance id.
+
+    Raises:
+        DecodingError: bad log-probabilities, or too few frames for the text.
+        UnitsError: the text cannot be spelled in the units.
+    """
+    check_log_probs(log_probs, len(units), subject)
+    tokens = units.encode(text)
+    frames, path_score = align_tokens(log_probs, tokens, subject)
+    spans = unit_spans(log_probs, tokens, frames, seconds_per_frame)
+    return Alignment(timed_words(spans, units), spans, path_score, score_tokens(log_probs, tokens))
+
+
+def frames_needed(tokens: Sequence[int]) -> int:
+    """Fewest frames that can say the units: one each, and a blank between equal neighbours."""
+    return len(tokens) + sum(a == b for a, b in pairwise(tokens))
+
+
+def align_tokens(
+    log_probs: NDArray[np.floating], tokens: Sequence[int], subject: str = "text"
+) -> tuple[NDArray[np.int64], float]:
+    """Best path of given units (Viterbi).
+
+    Args:
+        log_probs: (T, V).
+        tokens: (L,) unit ids without blanks.
+
+    Returns:
+        (L, 2) first frame and frame after the last of each unit, and the path's natural-log probability.
+
+    Raises:
+        DecodingError: too few frames, or every path has probability 0.
+    """
+    need = frames_needed(tokens)
+    if len(log_probs) < need:
+        raise DecodingError(
+            subject,
+            f"needs {need} frames and the audio gives {len(log_probs)}",
+            "check that text and audio belong together",
+        )
+    if not len(log_probs):
+        return np.zeros((0, 2), np.int64), 0.0
+    states, score = viterbi_states(_prepared(log_probs), np.asarray(tokens, np.int32))
+    if score == IMPOSSIBLE:
+        raise DecodingError(subject, "has probability 0 in this audio", "check that text and audio belong together")
+    edges = np.searchsorted(
+        states, np.arange(1, 2 * len(tokens) + 1)
+    )  # states never fall, so runs are found by bisection
+    return np.stack([edges[0::2], edges[1::2]], axis=1).astype(np.int64), float(score)
+
+
+def score_tokens(log_probs: NDArray[np.floating], tokens: Sequence[int]) -> float:
+    """Natural-log CTC probability of given units: the sum over all paths; -inf when there is none.
+
+    Args:
+        log_probs: (T, V).
+        tokens: (L,) unit ids without blanks.
+    """
+    if not len(log_probs):
+        return 0.0 if not len(tokens) else IMPOSSIBLE
+    return float(forward_score(_prepared(log_probs), np.asarray(tokens, np.int32)))
+
+
+def _prepared(log_probs: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Float32, contiguous and writable: one compiled version serves all callers."""
+    return np.require(log_probs, np.float32, ["C", "W"])
+
+
+@njit(cache=True, nogil=True)
+def viterbi_states(log_probs: NDArray[np.float32], tokens: NDArray[np.int32]) -> tuple[NDArray[np.int32], float]:
+    """State of each frame in the best path, (T,), and its natural-log probability."""
+    frames, size = log_probs.shape[0], 2 * tokens.shape[0] + 1
+    steps = np.zeros((frames, size), np.uint8)  # how many states back the best predecessor is: 0, 1 or 2
+    scores = np.full(size + 2, IMPOSSIBLE)  # two unreachable states before the first spare the loop its edge
+    scores[2] = log_probs[0, BLANK]
+    if size > 1:
+        scores[3] = log_probs[0, tokens[0]]
+    for t in range(1, frames):
+        first = max(0, size - 2 * (frames - t))  # states before it cannot reach the end any more
+        for state in range(min(size, 2 * t + 2) - 1, first - 1, -1):  # downwards, so that one row is enough
+            is_unit = state & 1
+            token = tokens[state >> 1] if is_unit else BLANK
+            best, step = scores[state + 2], 0
+            if scores[state + 1] > best:
+                best, step = scores[state + 1], 1
+            if is_unit and state > 1 and tokens[(state >> 1) - 1] != token and scores[state] > best:
+                best, step = scores[state], 2
+            scores[state + 2] = best + log_probs[t, token]
+            steps[t, state] = step
+    state = size - 1
+    if size > 1 and scores[size] > scores[size + 1]:
+        state = size - 2
+    score = scores[state + 2]
+    path = np.empty(frames, np.int32)
+    for t in range(frames - 1, -1, -1):
+        path[t] = state
+        state -= steps[t, state]
+    return path, score
+
+
+@njit(cache=True, nogil=True)
+def forward_score(log_probs: NDArray[np.float32], tokens: NDArray[np.int32]) -> float:
+    """Natural log of the sum over all paths.
+
+    The sums are in the log domain: the paths of an unlikely text would underflow beside those of its beginnings.
+    """
+    frames, size = log_probs.shape[0], 2 * tokens.shape[0] + 1
+    scores = np.full(size + 2, IMPOSSIBLE)
+    scores[2] = log_probs[0, BLANK]
+    if size > 1:
+        scores[3] = log_probs[0, tokens[0]]
+    for t in range(1, frames):
+        first = max(0, size - 2 * (frames - t))
+        for state in range(min(size, 2 * t + 2) - 1, first - 1, -1):
+            is_unit = state & 1
+            token = tokens[state >> 1] if is_unit else BLANK
+            skip = IMPOSSIBLE
+            if is_unit and state > 1 and tokens[(state >> 1) - 1] != token:
+                skip = scores[state]
+            scores[state + 2] = log_add(scores[state + 2], scores[state + 1], skip) + log_probs[t, token]
+    return log_add(scores[size + 1], scores[size] if size > 1 else IMPOSSIBLE, IMPOSSIBLE)
+
+
+@njit(cache=True, nogil=True)
+def log_add(a: float, b: float, c: float) -> float:
+    """log(e^a + e^b + e^c)."""
+    top = max(a, b, c)
+    if top == IMPOSSIBLE:
+        return top
+    return top + np.log(np.exp(a - top) + np.exp(b - top) + np.exp(c - top))

@@ -1,0 +1,174 @@
+"""Phrases that a user expects: each occurrence in a transcript earns a bonus; which ones fired is counted."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from asr.decoding.hashing import build_table
+from asr.decoding.phrase_automaton import BOUNDARY, OUTSIDE, PhraseArrays
+from asr.errors import DecodingError, UnitsError
+from asr.units import WORD_START, Units
+
+DEFAULT_BOOST = 5.0  # natural log; a phrase may be e^5 = 148 times less probable and still win
+
+
+class Phrases:
+    """Boosted phrases, spelled in the units of a model.
+
+    Args:
+        boosts: phrase -> bonus in natural log for each occurrence as whole words; above 0.
+        units: the acoustic model's units; they must say where words begin or end.
+
+    Raises:
+        DecodingError: a phrase is empty, cannot be spelled in the units, or has a boost that is not above 0; or the
+            units do not mark words.
+    """
+
+    def __init__(self, boosts: Mapping[str, float], units: Units) -> None:
+        self.boosts = {" ".join(phrase.split()): float(boost) for phrase, boost in boosts.items()}
+        if units.kind == "characters" and units.space is None:
+            raise DecodingError("phrases", "need units that mark words", "use units with a space, or BPE or word units")
+        for phrase, boost in self.boosts.items():
+            if not phrase or not 0.0 < boost < 100.0:
+                raise DecodingError(
+                    repr(phrase), f"cannot be boosted by {boost}", "give a phrase and a boost in 0..100"
+                )
+        self.units = units
+        builder = _Builder()
+        for phrase, boost in self.boosts.items():
+            builder.add(_symbols(phrase, units), boost)
+        self.arrays = builder.arrays(units)
+
+    def fired(self, text: str) -> Counter[str]:
+        """How often each phrase occurs in a transcript; phrases that do not occur are left out."""
+        words = text.split()
+        counts: Counter[str] = Counter()
+        by_length: dict[int, set[str]] = {}
+        for phrase in self.boosts:
+            by_length.setdefault(phrase.count(" ") + 1, set()).add(phrase)
+        for length, phrases in by_length.items():
+            spans = (" ".join(words[first : first + length]) for first in range(len(words) - length + 1))
+            counts.update(span for span in spans if span in phrases)
+        return counts
+
+    def report(self, texts: Iterable[str]) -> dict[str, int]:
+        """Occurrences of every phrase in all transcripts, most frequent first; those that never fired have 0."""
+        total: Counter[str] = Counter(dict.fromkeys(self.boosts, 0))
+        for text in texts:
+            total.update(self.fired(text))
+        return dict(total.most_common())
+
+
+def read_phrases(path: str | Path) -> dict[str, float]:
+    """Read a file with a phrase a line, optionally a tab and its boost; empty lines and lines from '#' are skipped.
+
+    Raises:
+        DecodingError: unreadable file, a boost that is no number, or no phrase at all.
+    """
+    boosts: dict[str, float] = {}
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DecodingError(path, f"cannot be read ({error})", "give a UTF-8 text file of phrases") from None
+    for number, line in enumerate(lines, start=1):
+        phrase, _, boost = line.partition("\t")
+        if not phrase.strip() or phrase.startswith("#"):
+            continue
+        try:
+            boosts[phrase.strip()] = float(boost) if boost.strip() else DEFAULT_BOOST
+        except ValueError:
+            raise DecodingError(f"{path}:{number}", f"boost {boost!r} is no number", "write PHRASE<tab>BOOST") from None
+    if not boosts:
+        raise DecodingError(path, "has no phrases", "write one phrase a line")
+    return boosts
+
+
+def _symbols(phrase: str, units: Units) -> list[int]:
+    """The phrase in units that have letters, with a boundary before each of its words and after the last."""
+    symbols: list[int] = []
+    for word in phrase.split():
+        try:
+            tokens = units.encode(word)
+        except UnitsError as error:
+            raise DecodingError(repr(phrase), f"cannot be boosted: {error.reason}", "spell it in the units") from None
+        if units.unknown in tokens:
+            raise DecodingError(repr(phrase), "cannot be boosted: no units spell it", "spell it in the units")
+        symbols += [BOUNDARY, *(token for token in tokens if units.symbols[token] != WORD_START)]
+    return [*symbols, BOUNDARY]
+
+
+class _Builder:
+    """A trie of phrases that becomes an Aho-Corasick automaton."""
+
+    def __init__(self) -> None:
+        self.children: list[dict[int, int]] = [{}]
+        self.credits = [0.0]
+        self.completed = [0.0]
+        self.child(OUTSIDE, BOUNDARY)
+
+    def child(self, state: int, symbol: int) -> int:
+        if symbol not in self.children[state]:
+            self.children[state][symbol] = len(self.children)
+            self.children.append({})
+            self.credits.append(0.0)
+            self.completed.append(0.0)
+        return self.children[state][symbol]
+
+    def add(self, symbols: list[int], boost: float) -> None:
+        """Add a phrase: each of its units earns a share of the boost in advance, and the last boundary all of it."""
+        size = sum(symbol != BOUNDARY for symbol in symbols)
+        state, seen = OUTSIDE, 0
+        for symbol in symbols:
+            state = self.child(state, symbol)
+            seen += symbol != BOUNDARY
+            if seen > 0 and not (seen == size and symbol == BOUNDARY):
+                self.credits[state] = max(self.credits[state], boost * seen / size)
+        self.completed[state] += boost
+
+    def arrays(self, units: Units) -> PhraseArrays:
+        """Failure links breadth first, and along them credits, completed phrases and the bounds of the arcs."""
+        order, failures = self._breadth_first()
+        size = len(order)
+        credits, completed = np.array(self.credits), np.array(self.completed)
+        reach = np.zeros(size)  # highest boost + credit of any state one symbol ahead
+        after_boundary = np.zeros(size, np.bool_)
+        for state in order:
+            credits[state] = max(credits[state], credits[failures[state]])
+            completed[state] += completed[failures[state]] if state != OUTSIDE else 0.0
+            after_boundary[list(self.children[state].values())] = [s == BOUNDARY for s in self.children[state]]
+        for state in order:
+            ahead = [completed[child] + credits[child] for child in self.children[state].values()]
+            reach[state] = max([reach[failures[state]], *ahead])
+        through = np.array([self._follow(state, BOUNDARY, failures) for state in range(size)])
+        bounds = np.maximum(reach, completed[through] + reach[through]) - credits
+        arcs = [(s * len(units) + symbol, t) for s in order for symbol, t in self.children[s].items()]
+        keys, values = build_table(np.array([k for k, _ in arcs], np.int64), np.array([v for _, v in arcs], np.int32))
+        silent = (" ", WORD_START)
+        return PhraseArrays(
+            keys, values, failures, credits, completed, np.exp(np.maximum(bounds, 0.0)),
+            begins_word=np.array([units.starts_word(i) or units.symbols[i] in silent for i in range(len(units))]),
+            has_letters=np.array([symbol not in silent for symbol in units.symbols]),
+            after_boundary=after_boundary, start=self.children[OUTSIDE][BOUNDARY], units=len(units),
+        )  # fmt: skip
+
+    def _breadth_first(self) -> tuple[list[int], np.ndarray]:
+        failures = np.zeros(len(self.children), np.int32)
+        queue = deque([OUTSIDE])
+        order: list[int] = []
+        while queue:
+            state = queue.popleft()
+            order.append(state)
+            for symbol, child in self.children[state].items():
+                if state != OUTSIDE:
+                    failures[child] = self._follow(int(failures[state]), symbol, failures)
+                queue.append(child)
+        return order, failures
+
+    def _follow(self, state: int, symbol: int, failures: np.ndarray) -> int:
+        while symbol not in self.children[state] and state != OUTSIDE:
+            state = int(failures[state])
+        return self.children[state].get(symbol, OUTSIDE)

@@ -1,0 +1,213 @@
+"""What language model, lexicon and boosted phrases do to the score of a prefix, for compiled code. V: units.
+
+Every arc of the prefix tree, from a prefix to the same prefix with one more unit, has a factor that multiplies the CTC
+probability (shallow fusion in the linear domain):
+
+    P(LM)^alpha * e^beta            when the arc finishes a word (word model) or for each unit (unit model)
+    e^-unknown_penalty              once for each word that the model does not know
+    0                               when a closed lexicon does not allow the arc
+    e^boost                         for each boosted phrase that the arc completes
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.decoding.jit import Integer, inlined, kernel
+from asr.decoding.ngram import NGramArrays, ngram_step
+from asr.decoding.phrase_automaton import BOUNDARY, PhraseArrays, phrase_gain, phrase_step
+from asr.decoding.prefix_tree import NONE, ROOT, PrefixTree
+from asr.decoding.spelling import START, SpellingArrays, count_words, spell
+
+NO_SCORING, SCORE_UNITS, SCORE_WORDS = 0, 1, 2  # what the language model or lexicon is about
+INSIDE, SEPARATOR, WORD_BEGIN, EITHER = 0, 1, 2, 3  # what a unit does to the word in progress
+UNKNOWN_WORD, END_WORD = 0, 2  # ids in every NGramModel
+
+
+class Fusion(NamedTuple):
+    """Settings and tables; one type for every mode, so that one compilation serves all of them."""
+
+    scoring: int
+    has_lm: bool
+    open_vocabulary: bool
+    has_phrases: bool
+    alpha: float
+    beta: float
+    unknown_gain: float
+    highest_gain: float  # of any arc, phrases apart
+    start_state: int
+    roles: NDArray[np.uint8]  # (V,) INSIDE, SEPARATOR, WORD_BEGIN or EITHER
+    token_words: NDArray[np.int32]  # (V,) language-model word of each unit (SCORE_UNITS)
+    lexicon_words: NDArray[np.int32]  # language-model word of each lexicon word (SCORE_WORDS)
+    ngram: NGramArrays
+    graph: SpellingArrays
+    phrases: PhraseArrays
+
+
+@kernel
+def lm_step(fusion: Fusion, state: Integer, word: Integer) -> tuple[float, Integer]:
+    """(natural log-probability, next state) of a word after a history."""
+    m = fusion.ngram
+    return ngram_step(
+        m.keys, m.arcs, m.log_probs, m.next_states, m.backoffs, m.backoff_states, m.vocabulary_size, state, word
+    )
+
+
+@kernel
+def weighted_word(fusion: Fusion, state: Integer, word: Integer) -> tuple[float, Integer]:
+    """Factor of one word (or unit) and the language-model state after it."""
+    gain = np.exp(fusion.beta)
+    next_state: Integer = np.int64(state)
+    if fusion.has_lm:
+        log_prob, after = lm_step(fusion, state, word)
+        gain *= np.exp(fusion.alpha * log_prob)
+        next_state = np.int64(after)
+        if word == UNKNOWN_WORD:
+            gain *= fusion.unknown_gain
+    return gain, next_state
+
+
+@kernel
+def finish_word(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Integer) -> tuple[float, Integer, Integer]:
+    """Factor, next language-model state and lexicon word (or NONE) of ending the word in progress.
+
+    Args:
+        index: the node of the prefix.
+        variant: h reads the units as homophone h - 1.
+    """
+    node = tree.nodes[index]
+    state = node["spelling"]
+    lm_state = np.int64(node["lm_state"])
+    if state == START or state == fusion.graph.marker_state:
+        return 1.0, lm_state, NONE  # no letters, no word
+    if count_words(fusion.graph, state) > 0:
+        word = fusion.graph.words[fusion.graph.offsets[state] + variant - 1]
+        gain, after = weighted_word(fusion, lm_state, fusion.lexicon_words[word])
+        return gain, after, np.int64(word)
+    if not fusion.open_vocabulary:
+        return 0.0, lm_state, NONE
+    gain, after = weighted_word(fusion, lm_state, UNKNOWN_WORD)
+    if state == NONE:
+        gain /= fusion.unknown_gain  # already paid where the word left the vocabulary
+    return gain, after, NONE
+
+
+@kernel
+def end_gain(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Integer) -> float:
+    """Factor of ending the word in progress; the first homophone's is kept in the node."""
+    if variant > 1:
+        return finish_word(fusion, tree, index, variant)[0]
+    node = tree.nodes[index]
+    if node["end_gain"] < 0.0:
+        gain, after, _ = finish_word(fusion, tree, index, 1)
+        node["end_gain"] = gain
+        node["end_state"] = after
+    return node["end_gain"]
+
+
+@inlined
+def main_variant(fusion: Fusion, token: Integer) -> Integer:
+    """The variant in which a unit usually extends a prefix: boundary units finish a word, others do not."""
+    role = fusion.roles[token]
+    return 1 if role in (SEPARATOR, WORD_BEGIN) else 0
+
+
+@inlined
+def last_variant(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer) -> Integer:
+    """The last variant in which a unit may extend a prefix; they are consecutive from `main_variant` on."""
+    role = fusion.roles[token]
+    if role == INSIDE:
+        return 0
+    words = count_words(fusion.graph, tree.nodes[index]["spelling"])
+    return words if role == EITHER else max(1, words)
+
+
+@inlined
+def arc_bound(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
+    """No arc from this prefix has a higher factor."""
+    bound = fusion.highest_gain
+    if fusion.has_phrases:
+        bound *= fusion.phrases.bounds[tree.nodes[index]["phrase"]]
+    return bound
+
+
+@kernel
+def arc_gain(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, variant: Integer) -> float:
+    """Factor of extending a prefix by a unit."""
+    node = tree.nodes[index]
+    gain = 1.0
+    if fusion.scoring == SCORE_UNITS:
+        gain = weighted_word(fusion, node["lm_state"], fusion.token_words[token])[0]
+    elif fusion.scoring == SCORE_WORDS:
+        state = node["spelling"]
+        if variant > 0:
+            gain = end_gain(fusion, tree, index, variant)
+            state = START
+        if fusion.roles[token] != SEPARATOR and state >= 0 and spell(fusion.graph, state, token) < 0:
+            gain *= fusion.unknown_gain if fusion.open_vocabulary else 0.0
+    if fusion.has_phrases and gain > 0.0:
+        gain *= phrase_gain(fusion.phrases, node["phrase"], token)
+    return gain
+
+
+@kernel
+def set_states(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
+    """Fill in what a new node knows about language model, spelling and phrases from its parent."""
+    node = tree.nodes[index]
+    parent = tree.nodes[node["parent"]]
+    token = node["token"]
+    node["word"] = NONE
+    node["lm_state"] = parent["lm_state"]
+    node["spelling"] = START
+    node["phrase"] = 0
+    if fusion.scoring == SCORE_UNITS:
+        node["lm_state"] = weighted_word(fusion, parent["lm_state"], fusion.token_words[token])[1]
+    elif fusion.scoring == SCORE_WORDS:
+        state: Integer = np.int64(parent["spelling"])
+        if node["variant"] > 0:
+            _, after, word = finish_word(fusion, tree, node["parent"], node["variant"])
+            node["lm_state"] = after
+            node["word"] = word
+            state = START
+        if fusion.roles[token] == SEPARATOR:
+            node["spelling"] = START
+        else:
+            node["spelling"] = spell(fusion.graph, state, token) if state >= 0 else NONE
+    if fusion.has_phrases:
+        node["phrase"] = phrase_step(fusion.phrases, parent["phrase"], token)
+
+
+@kernel
+def set_root(fusion: Fusion, tree: PrefixTree) -> None:
+    """Make the empty prefix the only node."""
+    node = tree.nodes[ROOT]
+    node["gain"] = 1.0
+    node["end_gain"] = -1.0
+    node["parent"] = NONE
+    node["token"] = 0  # the blank: no unit repeats it
+    node["variant"] = 0
+    node["word"] = NONE
+    # BPE text may begin without the word-start marker: it reads as if the marker were there
+    node["spelling"] = fusion.graph.marker_state if fusion.graph.marker_state >= 0 else START
+    node["lm_state"] = fusion.start_state
+    node["phrase"] = fusion.phrases.start
+    tree.slots[ROOT] = 0
+    tree.size[0] = 1
+
+
+@kernel
+def final_gain(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Integer) -> tuple[float, Integer]:
+    """Factor of ending the utterance here, with the word in progress read as `variant`, and that word."""
+    lm_state: Integer = np.int64(tree.nodes[index]["lm_state"])
+    gain = 1.0
+    word: Integer = NONE
+    if fusion.scoring == SCORE_WORDS:
+        gain, lm_state, word = finish_word(fusion, tree, index, variant)
+    if fusion.has_lm and gain > 0.0:
+        gain *= np.exp(fusion.alpha * lm_step(fusion, lm_state, END_WORD)[0])
+    if fusion.has_phrases:
+        gain *= phrase_gain(fusion.phrases, tree.nodes[index]["phrase"], BOUNDARY)
+    return gain, word

@@ -1,0 +1,191 @@
+"""From a language model, a lexicon and phrases to the tables of the compiled search, with every mismatch reported."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from asr.decoding.biasing import Phrases
+from asr.decoding.fusion import (
+    EITHER,
+    INSIDE,
+    NO_SCORING,
+    SCORE_UNITS,
+    SCORE_WORDS,
+    SEPARATOR,
+    UNKNOWN_WORD,
+    WORD_BEGIN,
+    Fusion,
+)
+from asr.decoding.lexicon import Lexicon
+from asr.decoding.ngram import NGramArrays, NGramModel
+from asr.decoding.phrase_automaton import no_phrases
+from asr.decoding.spelling import SpellingGraph, empty_graph, graph_of_pronunciations, graph_of_words
+from asr.errors import DecodingError
+from asr.units import BLANK, SPACE_SYMBOL, Units
+
+log = logging.getLogger("asr")
+
+MOST_MISSING = 0.5  # a model that shares less than this with the units was made for others
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How the sources of knowledge are weighed against the CTC probability.
+
+    Attributes:
+        alpha: exponent of the language model's probability.
+        beta: bonus for each word (word model or lexicon) or unit (unit model), natural log.
+        unknown_penalty: taken off for each word (or unit) that the language model does not know, natural log.
+    """
+
+    alpha: float = 0.5
+    beta: float = 0.0
+    unknown_penalty: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name, value, lowest in (("alpha", self.alpha, 0.0), ("unknown_penalty", self.unknown_penalty, 0.0)):
+            if not lowest <= value < 1000.0:
+                raise DecodingError(name, f"{value} is out of range", "give a number of at least 0")
+        if not abs(self.beta) < 100.0:
+            raise DecodingError("beta", f"{self.beta} is out of range", "give a number between -100 and 100")
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """Everything the search knows beside the acoustic model.
+
+    Attributes:
+        fusion: the compiled search's tables.
+        words: lexicon words by index, for readings that units alone do not tell (homophones, pronunciations); empty
+            when the words are read off the units.
+    """
+
+    fusion: Fusion
+    words: list[str]
+
+
+def build_knowledge(
+    units: Units,
+    weights: Weights,
+    lm: NGramModel | None = None,
+    lexicon: Lexicon | None = None,
+    phrases: Phrases | None = None,
+) -> Knowledge:
+    """Choose the mode from what is given.
+
+    A lexicon (words, or words with pronunciations) confines the search to its words, with or without a language model;
+    a language model over words alone leaves the vocabulary open; one over units scores every unit.
+
+    Raises:
+        DecodingError: the language model or lexicon was made for other units.
+    """
+    scoring, graph, names = NO_SCORING, empty_graph(len(units)), []
+    lexicon_words = np.zeros(1, np.int32)
+    if lexicon is not None or (lm is not None and lm.unit == "words" and units.kind != "words"):
+        scoring = SCORE_WORDS
+        spelled = _spell(units, lm, lexicon)
+        graph = spelled.arrays
+        names = spelled.words if lexicon is not None else []
+        lexicon_words = _lm_words(spelled.words, lm)
+    elif lm is not None:
+        scoring = SCORE_UNITS
+    fusion = Fusion(
+        scoring=scoring, has_lm=lm is not None, open_vocabulary=lexicon is None, has_phrases=phrases is not None,
+        alpha=float(weights.alpha), beta=float(weights.beta), unknown_gain=math.exp(-weights.unknown_penalty),
+        highest_gain=max(1.0, math.exp(weights.beta)) if scoring != NO_SCORING else 1.0,
+        start_state=lm.start_state if lm is not None else 0, roles=unit_roles(units, scoring, lexicon is not None),
+        token_words=unit_words(units, lm) if scoring == SCORE_UNITS and lm else np.zeros(len(units), np.int32),
+        lexicon_words=lexicon_words, ngram=lm.arrays if lm is not None else _no_ngrams(), graph=graph,
+        phrases=phrases.arrays if phrases is not None else no_phrases(len(units)),
+    )  # fmt: skip
+    return Knowledge(fusion, names)
+
+
+def unit_roles(units: Units, scoring: int, has_lexicon: bool) -> np.ndarray:
+    """What each unit does to the word in progress: (V,) uint8."""
+    roles = np.full(len(units), INSIDE, np.uint8)
+    if scoring != SCORE_WORDS:
+        return roles
+    if units.space is not None:
+        roles[units.space] = SEPARATOR
+    elif units.kind == "bpe":
+        for index in range(len(units)):
+            if units.starts_word(index):
+                roles[index] = WORD_BEGIN
+    elif has_lexicon:
+        roles[:] = EITHER  # phones, for example: only the lexicon knows where a word ends
+    else:
+        raise DecodingError("language model", "needs units that mark words", "give a lexicon as well")
+    return roles
+
+
+def unit_words(units: Units, lm: NGramModel) -> np.ndarray:
+    """Language-model word of each unit, (V,) int32; 0 is unknown.
+
+    Raises:
+        DecodingError: the model knows less than half of the units.
+    """
+    symbols = [SPACE_SYMBOL if symbol == " " else symbol for symbol in units.symbols]
+    words = np.array([lm.ids.get(symbol, UNKNOWN_WORD) for symbol in symbols], np.int32)
+    words[BLANK] = UNKNOWN_WORD
+    missing = [s for s, w in zip(symbols, words, strict=True) if w == UNKNOWN_WORD][1:]
+    missing = [symbol for symbol in missing if symbol != "<unk>"]
+    if len(missing) > MOST_MISSING * (len(units) - 1):
+        raise DecodingError(
+            "language model", f"does not know {len(missing)} of {len(units) - 1} units ({_some(missing)})",
+            "use one trained on the same units",
+        )  # fmt: skip
+    if missing:
+        log.warning("the language model does not know %d units (%s)", len(missing), _some(missing))
+    return words
+
+
+def _spell(units: Units, lm: NGramModel | None, lexicon: Lexicon | None) -> SpellingGraph:
+    source = "lexicon" if lexicon is not None else "language model"
+    if lexicon is not None and lexicon.has_pronunciations:
+        graph = graph_of_pronunciations(lexicon.entries, units)
+    else:
+        words = lexicon.words if lexicon is not None else [] if lm is None else lm.words
+        graph = graph_of_words((word for word in words if not _is_symbol(word)), units)
+    missing, total = graph.unspellable, len(graph.words) + len(graph.unspellable)
+    if len(missing) > MOST_MISSING * total:
+        raise DecodingError(
+            source, f"has {len(missing)} of {total} words that the units cannot spell ({_some(missing)})",
+            "use one with the spelling (upper or lower case, for example) of the units",
+        )  # fmt: skip
+    if missing:
+        log.warning("the units cannot spell %d of %d words of the %s (%s)", len(missing), total, source, _some(missing))
+    return graph
+
+
+def _lm_words(words: Sequence[str], lm: NGramModel | None) -> np.ndarray:
+    if lm is None:
+        return np.zeros(max(1, len(words)), np.int32)
+    ids = np.array([lm.ids.get(word, UNKNOWN_WORD) for word in words], np.int32)
+    unknown = int((ids == UNKNOWN_WORD).sum())
+    if unknown == len(words):
+        raise DecodingError("lexicon", "shares no word with the language model", "use a pair made for each other")
+    if unknown:
+        log.warning("the language model does not know %d of the lexicon's %d words", unknown, len(words))
+    return ids
+
+
+def _is_symbol(word: str) -> bool:
+    return word.startswith("<") and word.endswith(">")
+
+
+def _some(items: Sequence[str]) -> str:
+    return " ".join(map(repr, items[:5])) + (" ..." if len(items) > 5 else "")
+
+
+def _no_ngrams() -> NGramArrays:
+    return NGramArrays(
+        keys=np.full(1, -1, np.int64), arcs=np.zeros(1, np.int32), log_probs=np.zeros(1, np.float32),
+        next_states=np.zeros(1, np.int32), backoffs=np.zeros(1, np.float32), backoff_states=np.zeros(1, np.int32),
+        vocabulary_size=1,
+    )  # fmt: skip

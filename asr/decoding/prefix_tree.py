@@ -1,0 +1,179 @@
+"""The tree of prefixes that a beam search has met, in arrays that compiled code can grow, search and shrink.
+
+N: room for nodes, H: hash slots, B: beam width, V: units. A prefix is a node; its units are read from the node up to
+the root. The same prefix is always the same node, so that paths which read the same add up even when the prefix had
+left the beam in between.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from asr.decoding.hashing import EMPTY, find_slot, table_size
+from asr.decoding.jit import Integer, inlined, kernel
+
+ROOT = 0
+NONE = -1
+VARIANTS = 64  # ways in which one unit may extend one prefix (homophones that it can finish), plus one
+
+# One record a node: what the search reads together lies in one cache line.
+NODE = np.dtype(
+    [
+        ("gain", np.float64),  # factor of the language model, lexicon and phrases on the arc from the parent
+        ("end_gain", np.float64),  # cached factor for finishing the word in progress; below 0: not yet computed
+        ("parent", np.int32),
+        ("token", np.int32),
+        ("variant", np.int32),  # 0: the arc finished no word; h: it finished homophone h - 1
+        ("word", np.int32),  # lexicon word that the arc finished, or NONE
+        ("spelling", np.int32),  # state of the word in progress in the spelling graph, NONE outside the vocabulary
+        ("lm_state", np.int32),
+        ("end_state", np.int32),  # cached language-model state after finishing the word in progress
+        ("phrase", np.int32),  # state in the automaton of boosted phrases
+        ("hash_slot", np.int32),
+    ],
+    align=True,
+)
+
+
+class PrefixTree(NamedTuple):
+    """Nodes and the hash from (parent, token, variant) to node; `size[0]` nodes are in use."""
+
+    nodes: NDArray[np.void]  # (N,) NODE
+    slots: NDArray[np.int32]  # (N,) place in the beam, NONE outside it
+    keys: NDArray[np.int64]  # (H,)
+    values: NDArray[np.int32]  # (H,)
+    size: NDArray[np.int64]  # (1,)
+    units: int
+
+
+def make_tree(capacity: int, units: int) -> PrefixTree:
+    """An empty tree with room for `capacity` nodes."""
+    slots = table_size(capacity)
+    return PrefixTree(
+        np.zeros(capacity, NODE),
+        np.full(capacity, NONE, np.int32),
+        np.full(slots, EMPTY, np.int64),
+        np.zeros(slots, np.int32),
+        np.zeros(1, np.int64),
+        units,
+    )
+
+
+@inlined
+def arc_key(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer) -> Integer:
+    """The hash key of an arc."""
+    return (np.int64(parent) * tree.units + token) * VARIANTS + variant
+
+
+@inlined
+def find_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer) -> Integer:
+    """The node that an arc leads to, or NONE."""
+    key = arc_key(tree, parent, token, variant)
+    slot = find_slot(tree.keys, key)
+    return tree.values[slot] if tree.keys[slot] == key else NONE
+
+
+@inlined
+def add_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer, gain: float) -> Integer:
+    """Append a node; the caller has made sure that it is new and fills in its states."""
+    index = tree.size[0]
+    tree.size[0] = index + 1
+    key = arc_key(tree, parent, token, variant)
+    slot = find_slot(tree.keys, key)
+    tree.keys[slot] = key
+    tree.values[slot] = index
+    node = tree.nodes[index]
+    node["parent"] = parent
+    node["token"] = token
+    node["variant"] = variant
+    node["gain"] = gain
+    node["end_gain"] = -1.0
+    node["hash_slot"] = slot
+    tree.slots[index] = NONE
+    return index
+
+
+@kernel
+def clear(tree: PrefixTree) -> None:
+    """Forget every node; only the slots in use are touched."""
+    for index in range(1, tree.size[0]):
+        tree.keys[tree.nodes[index]["hash_slot"]] = EMPTY
+    tree.size[0] = 0
+
+
+@kernel
+def load_nodes(tree: PrefixTree, nodes: NDArray[np.void]) -> None:
+    """Put a saved tree, parents before children, into an empty one."""
+    for index in range(nodes.shape[0]):
+        tree.nodes[index] = nodes[index]
+        tree.slots[index] = NONE
+        if index > 0:
+            key = arc_key(tree, nodes[index]["parent"], nodes[index]["token"], nodes[index]["variant"])
+            slot = find_slot(tree.keys, key)
+            tree.keys[slot] = key
+            tree.values[slot] = index
+            tree.nodes[index]["hash_slot"] = slot
+    tree.size[0] = nodes.shape[0]
+
+
+@njit(cache=True)
+def reachable(tree: PrefixTree, leaves: NDArray[np.int32]) -> NDArray[np.int32]:
+    """New index of every node that is a leaf or an ancestor of one, in the old order; NONE for the others."""
+    renumbered = np.full(tree.size[0], NONE, np.int32)
+    renumbered[ROOT] = 0
+    for leaf in leaves:
+        node: Integer = np.int64(leaf)
+        while renumbered[node] == NONE:
+            renumbered[node] = 0
+            node = np.int64(tree.nodes[node]["parent"])
+    count = 0
+    for index in range(tree.size[0]):
+        if renumbered[index] != NONE:
+            renumbered[index] = count
+            count += 1
+    return renumbered
+
+
+@njit(cache=True)
+def extract(tree: PrefixTree, renumbered: NDArray[np.int32]) -> NDArray[np.void]:
+    """Copy of the kept nodes with their parents renumbered."""
+    kept = np.empty(renumbered.max() + 1, tree.nodes.dtype)
+    for node in range(tree.size[0]):
+        index = renumbered[node]
+        if index != NONE:
+            kept[index] = tree.nodes[node]
+            if index > 0:
+                kept[index]["parent"] = renumbered[tree.nodes[node]["parent"]]
+    return kept
+
+
+@njit(cache=True)
+def trace(tree: PrefixTree, leaf: Integer) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], float]:
+    """Read a prefix.
+
+    Returns:
+        (L,) tokens; (L,) lexicon word that the arc into each token finished; (L,) variant of each arc; and the natural
+        log of the product of the arcs' factors.
+    """
+    length = 0
+    node = np.int64(leaf)
+    while node != ROOT:
+        length += 1
+        node = np.int64(tree.nodes[node]["parent"])
+    tokens = np.empty(length, np.int32)
+    words = np.empty(length, np.int32)
+    variants = np.empty(length, np.int32)
+    log_gain = 0.0
+    node = np.int64(leaf)
+    while node != ROOT:
+        length -= 1
+        tokens[length] = tree.nodes[node]["token"]
+        words[length] = tree.nodes[node]["word"]
+        variants[length] = tree.nodes[node]["variant"]
+        log_gain += np.log(tree.nodes[node]["gain"])
+        node = np.int64(tree.nodes[node]["parent"])
+    return tokens, words, variants, log_gain

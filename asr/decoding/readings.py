@@ -1,0 +1,80 @@
+"""Readings: what a finished search found, before it is put in seconds. L: units of a reading."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asr.decoding.prefix_tree import NONE
+from asr.units import Units
+
+Span = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to read an utterance.
+
+    Attributes:
+        tokens: (L,) unit ids.
+        text: words separated by single spaces.
+        score: natural log of the CTC probability times all factors.
+        log_gain: natural log of the factors.
+        lexicon_words: (word, first, end), the word is spelled by `tokens[first:end]`; None where the units tell the
+            words by themselves.
+    """
+
+    tokens: list[int]
+    text: str
+    score: float
+    log_gain: float
+    lexicon_words: list[Span] | None = None
+
+
+def lexicon_words(
+    tokens: Sequence[int],
+    finished: Sequence[int],
+    variants: Sequence[int],
+    last: int,
+    names: Sequence[str],
+    units: Units,
+) -> list[Span]:
+    """Words of a reading that a lexicon spelled.
+
+    Args:
+        tokens: (L,).
+        finished: (L,) lexicon word that ended before each unit, or NONE.
+        variants: (L,) above 0 where a word, or nothing, ended before the unit.
+        last: lexicon word that ended with the utterance, or NONE.
+        names: the lexicon's words.
+        units: of the tokens.
+    """
+    words: list[Span] = []
+    first = 0
+    for position, word in enumerate([*finished, last]):
+        if word != NONE:
+            words.append((names[word], first, position))
+        if position < len(tokens) and tokens[position] == units.space:
+            first = position + 1
+        elif position < len(tokens) and variants[position] > 0:
+            first = position
+    return words
+
+
+def distinct(readings: Sequence[Reading], count: int) -> list[Reading]:
+    """The best readings that differ in their text, best first, at most `count`; `readings` come best first."""
+    best: dict[str, Reading] = {}
+    for reading in readings:
+        best.setdefault(reading.text, reading)
+        if len(best) == count:
+            break
+    return list(best.values())
+
+
+def posteriors(readings: Sequence[Reading]) -> list[float]:
+    """Share of each reading in the probability mass of all of them."""
+    top = max(reading.score for reading in readings)
+    masses = [math.exp(reading.score - top) for reading in readings]
+    total = sum(masses)
+    return [mass / total for mass in masses]

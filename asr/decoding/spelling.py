@@ -1,0 +1,170 @@
+"""How words are spelled in units, as a graph that the beam search walks unit by unit. S: states, H: hash slots.
+
+A state stands for the letters (or sounds) read since the word began, so every way to cut a word into BPE pieces leads
+to the same state and the same word. State 0 is "no word in progress".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.decoding.hashing import build_table, find_slot
+from asr.decoding.jit import Integer, inlined, kernel
+from asr.decoding.prefix_tree import NONE, VARIANTS
+from asr.errors import DecodingError
+from asr.units import BLANK_SYMBOL, UNKNOWN_SYMBOL, WORD_START, Units
+
+START = 0  # no word in progress
+NO_STATE = -2  # never reached by the search
+
+
+class SpellingArrays(NamedTuple):
+    """The graph for compiled code."""
+
+    keys: NDArray[np.int64]  # (H,) state * V + token
+    next_states: NDArray[np.int32]  # (H,)
+    offsets: NDArray[np.int32]  # (S + 1,) the words spelled by state s are words[offsets[s]:offsets[s + 1]]
+    words: NDArray[np.int32]  # (number of spellings,) indices of words
+    marker_state: int  # after a lone word-start marker: a word has begun but has no letters yet
+    units: int
+
+
+@dataclass(frozen=True)
+class SpellingGraph:
+    """Words, the graph that spells them, and the words that the units cannot spell."""
+
+    words: list[str]
+    arrays: SpellingArrays
+    unspellable: list[str]
+
+
+@kernel
+def spell(graph: SpellingArrays, state: Integer, token: Integer) -> Integer:
+    """State after one more unit, or NONE when no word goes on like this."""
+    key = np.int64(state) * graph.units + token
+    slot = find_slot(graph.keys, key)
+    return graph.next_states[slot] if graph.keys[slot] == key else NONE
+
+
+@inlined
+def count_words(graph: SpellingArrays, state: Integer) -> Integer:
+    """How many words (homophones) the units read so far spell; 0 outside the graph."""
+    if state < 0:
+        return 0
+    return graph.offsets[state + 1] - graph.offsets[state]
+
+
+def graph_of_words(words: Iterable[str], units: Units) -> SpellingGraph:
+    """Spell words by their letters: character units, or BPE pieces in every possible cut.
+
+    Raises:
+        DecodingError: none of the words can be spelled.
+    """
+    marker = WORD_START if units.kind == "bpe" else ""
+    pieces = {s: i for i, s in enumerate(units.symbols) if s not in (BLANK_SYMBOL, UNKNOWN_SYMBOL, " ")}
+    longest = max(map(len, pieces), default=0)
+    builder = _Builder(len(units))
+    for word in words:
+        builder.add_letters(word, marker + word, pieces, longest)
+    return builder.graph(builder.states.get(WORD_START, NO_STATE) if marker else NO_STATE)
+
+
+def graph_of_pronunciations(lexicon: Mapping[str, Sequence[Sequence[str]]], units: Units) -> SpellingGraph:
+    """Spell words by given sequences of units; a word may have several, and several words may share one.
+
+    Raises:
+        DecodingError: none of the words can be spelled, or too many words sound the same.
+    """
+    builder = _Builder(len(units))
+    for word, pronunciations in lexicon.items():
+        ids = [[units.ids.get(symbol, 0) for symbol in symbols] for symbols in pronunciations]
+        builder.add_sequences(word, [sequence for sequence in ids if sequence and 0 not in sequence])
+    return builder.graph(builder.states.get((units.ids.get(WORD_START, 0),), NO_STATE))
+
+
+class _Builder:
+    """Collects states (named by what has been read), arcs and words."""
+
+    def __init__(self, units: int) -> None:
+        self.units = units
+        self.states: dict[object, int] = {"": START}
+        self.arcs: dict[int, int] = {}
+        self.ends: list[tuple[int, int]] = []  # (state, word)
+        self.words: list[str] = []
+        self.unspellable: list[str] = []
+
+    def state(self, name: object) -> int:
+        return self.states.setdefault(name, len(self.states))
+
+    def add_letters(self, word: str, letters: str, pieces: Mapping[str, int], longest: int) -> None:
+        """Add every cut of `letters` into pieces; cuts that lead nowhere are left out."""
+        size = len(letters)
+        completes = [False] * size + [True]
+        cuts: list[tuple[int, int, int]] = []
+        for first in range(size - 1, -1, -1):
+            for end in range(first + 1, min(first + longest, size) + 1):
+                token = pieces.get(letters[first:end])
+                if token is not None and completes[end]:
+                    completes[first] = True
+                    cuts.append((first, end, token))
+        if not completes[0] or not size:
+            self.unspellable.append(word)
+            return
+        reached = {0}
+        for first, end, token in reversed(cuts):
+            if first in reached:
+                reached.add(end)
+                self.arcs[self.state(letters[:first]) * self.units + token] = self.state(letters[:end])
+        self._end(self.state(letters), word)
+
+    def add_sequences(self, word: str, sequences: Iterable[Sequence[int]]) -> None:
+        """Add given spellings."""
+        spelled = {tuple(sequence) for sequence in sequences}
+        if not spelled:
+            self.unspellable.append(word)
+            return
+        for sequence in sorted(spelled):
+            for end, token in enumerate(sequence, start=1):
+                before = self.state(sequence[: end - 1]) if end > 1 else START
+                self.arcs[before * self.units + token] = self.state(sequence[:end])
+        for index, sequence in enumerate(sorted(spelled)):
+            self._end(self.state(sequence), word, new=index == 0)
+
+    def _end(self, state: int, word: str, new: bool = True) -> None:
+        if new:
+            self.words.append(word)
+        self.ends.append((state, len(self.words) - 1))
+
+    def graph(self, marker_state: int) -> SpellingGraph:
+        if not self.words:
+            raise DecodingError(
+                "lexicon", f"none of its {len(self.unspellable)} words can be spelled in the units",
+                "use a lexicon or language model with the spelling (upper or lower case, for example) of the units",
+            )  # fmt: skip
+        keys = np.fromiter(self.arcs.keys(), np.int64, len(self.arcs))
+        targets = np.fromiter(self.arcs.values(), np.int32, len(self.arcs))
+        table_keys, table_values = build_table(keys, targets)
+        ends = np.array(self.ends, dtype=np.int64)
+        order = np.argsort(ends[:, 0], kind="stable")
+        counts = np.bincount(ends[:, 0], minlength=len(self.states))
+        if counts.max() > VARIANTS - 2:
+            crowded = [self.words[w] for s, w in self.ends if s == counts.argmax()]
+            raise DecodingError(
+                "lexicon", f"{len(crowded)} words share one spelling ({crowded[:5]} ...)", "thin it out"
+            )
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        arrays = SpellingArrays(
+            table_keys, table_values, offsets, ends[order, 1].astype(np.int32), marker_state, self.units
+        )
+        return SpellingGraph(self.words, arrays, self.unspellable)
+
+
+def empty_graph(units: int) -> SpellingArrays:
+    """A graph without words, for searches that need none."""
+    keys, values = build_table(np.empty(0, np.int64), np.empty(0, np.int32))
+    return SpellingArrays(keys, values, np.zeros(2, np.int32), np.zeros(1, np.int32), NO_STATE, units)
