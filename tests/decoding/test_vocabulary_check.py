@@ -1,0 +1,71 @@
+"""The check for models, language models and lexicons that do not speak of the same words."""
+
+import logging
+
+import pytest
+
+from asr.decoding.automaton import build_model
+from asr.decoding.kneser_ney import train_ngrams
+from asr.decoding.lexicon import Lexicon
+from asr.decoding.lm_text import split_characters
+from asr.decoding.vocabulary_check import check_vocabulary
+from asr.errors import DecodingError
+from asr.units import Units
+
+LOWER = Units("characters", ["<blank>", " ", "a", "b", "c"])
+
+
+def model(*sentences, unit="words", tokenize=str.split):
+    return build_model(train_ngrams([tokenize(sentence) for sentence in sentences], 2, unit=unit))
+
+
+def test_a_fitting_model_is_silent(caplog):
+    lm = model("ab cab", "bac")
+    caplog.clear()
+    report = check_vocabulary(lm, LOWER)
+    assert (report.lm_words, report.unspellable) == (3, [])
+    assert caplog.text == ""
+
+
+def test_upper_case_language_model_is_an_error_that_says_so():
+    with pytest.raises(DecodingError, match="2 of 2 words of the language model cannot be spelled") as caught:
+        check_vocabulary(model("AB CAB"), LOWER)
+    assert "differ in case: lower-casing would make 2 of 2 fit" in caught.value.remedy
+
+
+def test_a_few_misfits_are_counted_in_a_warning(caplog):
+    with caplog.at_level(logging.WARNING, "asr"):
+        report = check_vocabulary(model("ab cab ba c", "zoo"), LOWER)
+    assert report.unspellable == ["zoo"]
+    assert "1 of 5 words of the language model cannot be spelled in the units (zoo)" in caplog.text
+
+
+def test_word_model_with_word_units():
+    units = Units("words", ["<blank>", "<unk>", "one", "two"])
+    assert check_vocabulary(model("one two"), units).unspellable == []
+    with pytest.raises(DecodingError, match="differ in case"):
+        check_vocabulary(model("ONE TWO"), units)
+
+
+def test_character_model_needs_the_units(caplog):
+    lm = model("ab c", "ba", unit="characters", tokenize=split_characters)
+    assert check_vocabulary(lm, LOWER).unit_misses == []
+    check_vocabulary(lm, Units("characters", ["<blank>", " ", "a", "b", "c", "d"]))
+    assert "1 of 5 units are not in the language model (d)" in caplog.text
+    with pytest.raises(DecodingError, match="3 of 4 units"):
+        check_vocabulary(lm, Units("characters", ["<blank>", " ", "A", "B", "C"]))
+
+
+def test_lexicon_words_outside_the_language_model(caplog):
+    lm = model("ab cab ba")
+    report = check_vocabulary(lm, LOWER, Lexicon.from_words(["ab", "cab", "cc"]))
+    assert (report.lexicon_words, report.lexicon_misses) == (3, ["cc"])
+    assert "1 of 3 words of the lexicon" in caplog.text
+    with pytest.raises(DecodingError, match="words of the lexicon are not in the language model"):
+        check_vocabulary(lm, LOWER, Lexicon.from_words(["cc", "bb"]))
+
+
+def test_pronounced_words_need_not_be_spelled_by_letters():
+    phones = Units("words", ["<blank>", "<unk>", "K", "AE", "B"])
+    report = check_vocabulary(model("CAB CAB"), phones, Lexicon({"CAB": [["K", "AE", "B"]]}))
+    assert report.unspellable == []
