@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise, repeat
+from itertools import chain, pairwise, repeat
 from typing import Literal, NamedTuple, cast
 
 import numpy as np
@@ -26,6 +26,8 @@ COSTS: dict[str, tuple[int, int, int]] = {"unit": (1, 1, 1), "sclite": (4, 3, 3)
 """
 Ints = npt.NDArray[np.int64]
 HIGHEST_CODE_POINT = 0x110000
+BLOCK = 4096
+"""Utterances whose words are strings at one time; all others are numbers."""
 
 
 class Pair(NamedTuple):
@@ -118,9 +120,14 @@ def align(
             jiwer (rapidfuzz) and of sclite respectively.
         nj: processes to use.
     """
+    if nj > 1 and len(refs) >= 2 * nj:
+        bounds = np.linspace(0, len(refs), nj + 1).astype(int).tolist()
+        sides = [[side[a:b] for a, b in pairwise(bounds)] for side in (refs, hyps)]
+        with ProcessPoolExecutor(nj) as pool:
+            return _joined(list(pool.map(align, *sides, repeat(unit), repeat(costs))))
     tokenise = tokenise_words if unit == "word" else tokenise_characters
     vocabulary, (ref_tokens, hyp_tokens) = tokenise(refs, hyps)
-    return Alignments(vocabulary, ref_tokens, hyp_tokens, _align_tokens(ref_tokens, hyp_tokens, costs, nj))
+    return Alignments(vocabulary, ref_tokens, hyp_tokens, _align_tokens(ref_tokens, hyp_tokens, costs))
 
 
 def tokenise_words(*texts: Sequence[str]) -> tuple[list[str], list[Tokens]]:
@@ -131,11 +138,12 @@ def tokenise_words(*texts: Sequence[str]) -> tuple[list[str], list[Tokens]]:
     for group in texts:
         lengths = np.zeros(len(group), np.int64)
         blocks: list[npt.NDArray[np.int32]] = []
-        for start in range(0, len(group), 65536):
-            words = [text.split() for text in group[start : start + 65536]]
-            lengths[start : start + len(words)] = list(map(len, words))
-            ids = [vocabulary[word] for sentence in words for word in sentence]
-            blocks.append(np.array(ids, np.int32))
+        for start in range(0, len(group), BLOCK):
+            words = [text.split() for text in group[start : start + BLOCK]]
+            here = lengths[start : start + len(words)]
+            here[:] = list(map(len, words))
+            known = map(vocabulary.__getitem__, chain.from_iterable(words))
+            blocks.append(np.fromiter(known, np.int32, int(here.sum())))
         sets.append(Tokens(_join(blocks, np.int32), _offsets(lengths)))
     return list(vocabulary), sets
 
@@ -152,29 +160,27 @@ def tokenise_characters(*texts: Sequence[str]) -> tuple[Sequence[str], list[Toke
     return [chr(c) for c in used], [Tokens(part, _offsets(n)) for part, n in zip(parts, lengths, strict=True)]
 
 
-def _align_tokens(refs: Tokens, hyps: Tokens, costs: str, nj: int) -> Edits:
-    """Align all utterances, in `nj` processes when that is worth their start."""
-    total = len(refs.offsets) - 1
-    if nj <= 1 or total < 2 * nj:
-        return _align_span(refs, hyps, costs)
-    bounds = np.linspace(0, total, nj + 1).astype(int)
-    spans = [(_span(refs, a, b), _span(hyps, a, b)) for a, b in pairwise(bounds)]
-    with ProcessPoolExecutor(nj) as pool:
-        parts = list(pool.map(_align_span, *zip(*spans, strict=True), repeat(costs)))
-    return Edits(
-        np.concatenate([part.kinds for part in parts]),
-        np.concatenate([part.refs + refs.offsets[a] for part, a in zip(parts, bounds, strict=False)]),
-        np.concatenate([part.hyps + hyps.offsets[a] for part, a in zip(parts, bounds, strict=False)]),
-        _offsets(np.concatenate([np.diff(part.offsets) for part in parts])),
+def _joined(parts: list[Alignments]) -> Alignments:
+    """One set of alignments from those of consecutive spans of utterances."""
+    vocabulary: dict[str, int] = {}
+    new_ids = [
+        np.array([vocabulary.setdefault(word, len(vocabulary)) for word in part.vocabulary], np.int32) for part in parts
+    ]
+    sides, begins = [], []
+    for tokens in ([part.refs for part in parts], [part.hyps for part in parts]):
+        ids = [renamed[part.ids] for renamed, part in zip(new_ids, tokens, strict=True)]
+        sides.append(Tokens(np.concatenate(ids), _offsets(np.concatenate([np.diff(part.offsets) for part in tokens]))))
+        begins.append(_offsets(np.array([len(part.ids) for part in tokens])))
+    edits = Edits(
+        np.concatenate([part.edits.kinds for part in parts]),
+        np.concatenate([part.edits.refs + begin for part, begin in zip(parts, begins[0], strict=False)]),
+        np.concatenate([part.edits.hyps + begin for part, begin in zip(parts, begins[1], strict=False)]),
+        _offsets(np.concatenate([np.diff(part.edits.offsets) for part in parts])),
     )
+    return Alignments(list(vocabulary), sides[0], sides[1], edits)
 
 
-def _span(tokens: Tokens, start: int, end: int) -> Tokens:
-    offsets = tokens.offsets[start : end + 1]
-    return Tokens(tokens.ids[offsets[0] : offsets[-1]], offsets - offsets[0])
-
-
-def _align_span(refs: Tokens, hyps: Tokens, costs: str) -> Edits:
+def _align_tokens(refs: Tokens, hyps: Tokens, costs: str) -> Edits:
     if costs == "unit":
         return _align_unit_costs(refs, hyps)
     from asr.scoring.weighted import align_weighted
