@@ -22,7 +22,7 @@ class AsrError(Exception):
         self.remedy = remedy
         super().__init__(f"{subject}: {reason}; {remedy}")
 
-    def __reduce__(self) -> tuple[type[AsrError], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[AsrError], tuple[str, ...]]:
         """Make errors cross process borders: Exception's own pickling would pass one argument."""
         return (type(self), (self.subject, self.reason, self.remedy))
 
@@ -47,8 +47,11 @@ class MissingExtraError(AsrError):
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(package, "is not installed", f"install it with: pip install 'asr[{extra}]'")
 
-    def __reduce__(self) -> tuple[type[AsrError], tuple[str, str, str]]:
-        return (AsrError, (self.subject, self.reason, self.remedy))
+        self.package, self.extra = package, extra
+
+    def __reduce__(self) -> tuple[type[AsrError], tuple[str, ...]]:
+        """Its constructor takes other arguments than its parent's."""
+        return (type(self), (self.package, self.extra))
 
 
 class AudioError(AsrError):

@@ -121,12 +121,12 @@ class Units:
         """
         try:
             header, *symbols = Path(path).read_text(encoding="utf-8").splitlines()
-            marker, kind, *payload = header.split(" ")
+            marker, kind, *payload = [*header.split(" "), ""]
         except (OSError, ValueError) as error:
             raise UnitsError(path, f"cannot be read as units ({error})", "build it with 'asr units'") from None
         if marker != "#units" or kind not in ("characters", "words", "bpe"):
             raise UnitsError(path, "lacks its '#units KIND' header", "build it with 'asr units'")
-        model = base64.b64decode(payload[0]) if payload else None
+        model = base64.b64decode(payload[0]) if payload[0] else None
         return Units(kind, [" " if s == SPACE_SYMBOL else s for s in symbols], model)  # type: ignore[arg-type]
 
 

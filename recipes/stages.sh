@@ -57,7 +57,7 @@ from=()
 [ -z "$corpus" ] || from=(--corpus "$corpus")
 
 # The path of a corpus, downloaded when neither --corpus nor $ASR_CORPORA has it.
-corpus_path() { asr download "$1" --out downloads ${from[@]+"${from[@]}"}; }
+corpus_path() { asr download "$@" --out downloads ${from[@]+"${from[@]}"}; }
 
 # Stage "features" of most recipes: every set, the training set at every speed of the configuration.
 compute_features() {

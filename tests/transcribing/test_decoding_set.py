@@ -1,0 +1,70 @@
+"""Decoding a set: from features or audio alike, whatever the batch size, and nothing lost to a bad file."""
+
+import pytest
+from tests_model import RATE, sounds
+
+from asr.__main__ import run
+from asr.audio import write_audio
+from asr.corpus.manifest import load_manifest, write_manifest
+from asr.corpus.utterance import Utterance
+from asr.decoding.log_probs import read_log_probs, read_meta
+from asr.features.computing import compute_features
+from asr.transcribing.decoding_set import decode_set
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Six utterances, the last two of one longer recording."""
+    waves = sounds(6, seed=8)
+    utterances = []
+    for index, wave in enumerate(waves):
+        write_audio(tmp_path / f"{index}.wav", wave, RATE)
+        utterances.append(Utterance(f"utt{index}", f"{index}.wav", 0.0, len(wave) / RATE, text="a b", speaker="s"))
+    half = utterances[-1].duration / 2
+    spans = [Utterance(f"span{i}", "5.wav", i * half, half, text="c", speaker="s") for i in range(2)]
+    write_manifest(tmp_path / "test.jsonl", utterances + spans)
+    return tmp_path / "test.jsonl"
+
+
+def texts(folder):
+    return (folder / "hyp.trn").read_text()
+
+
+def test_features_or_audio_and_any_batch_size_give_the_same_text(recognizer, manifest, tmp_path):
+    config = recognizer.trained.config.features.model_copy(update={"store_dtype": "float32"})
+    compute_features(manifest, tmp_path / "features", config)
+    decode_set(recognizer, manifest, tmp_path / "audio", batch_size=1)
+    decode_set(recognizer, manifest, tmp_path / "batched", batch_size=8)
+    summary = decode_set(recognizer, manifest, tmp_path / "stored", features=tmp_path / "features")
+    assert texts(tmp_path / "audio") == texts(tmp_path / "batched") == texts(tmp_path / "stored")
+    assert summary.utterances == 8
+    assert summary.failed == []
+
+
+def test_the_folder_is_what_the_scorer_reads(recognizer, manifest, tmp_path, capsys):
+    decode_set(recognizer, manifest, tmp_path / "out")
+    out = tmp_path / "out"
+    assert (out / "ref.trn").read_text().splitlines()[0] == "a b (utt0)"
+    assert run(["score", "-r", str(out / "ref.trn"), "-h", str(out / "hyp.trn")]) == 0
+    assert "%WER" in capsys.readouterr().out
+    cached = dict(read_log_probs(out / "log_probs.npz"))
+    assert cached.keys() == {utterance.id for utterance in load_manifest(manifest)}
+    assert read_meta(out / "log_probs.npz").seconds_per_frame == pytest.approx(0.02)
+
+
+def test_ctm_times_are_those_of_the_recording(recognizer, manifest, tmp_path):
+    decode_set(recognizer, manifest, tmp_path / "out")
+    second = next(u for u in load_manifest(manifest) if u.id == "span1")
+    starts = [
+        float(line.split()[2]) for line in (tmp_path / "out" / "hyp.ctm").read_text().splitlines() if line[0] == "5"
+    ]
+    assert max(starts) >= second.start
+    assert max(starts) <= second.start + second.duration
+
+
+def test_an_unreadable_utterance_is_named_and_the_rest_decoded(recognizer, model_folder, manifest, tmp_path, capsys):
+    (tmp_path / "2.wav").write_bytes(b"junk")
+    assert run(["decode", str(manifest), "--model", str(model_folder), "--out", str(tmp_path / "out")]) == 1
+    assert "utt2" in capsys.readouterr().err
+    assert len(texts(tmp_path / "out").splitlines()) == 7
+    assert len((tmp_path / "out" / "ref.trn").read_text().splitlines()) == 8
