@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,10 +120,14 @@ def encode_audio(samples: np.ndarray, sample_rate: int, container: str) -> bytes
     """Mono samples (N,) in -1..1 as 16-bit audio of a container ("WAV" or "FLAC"); same samples, same bytes."""
     import soundfile
 
-    encoded = io.BytesIO()
     whole = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
-    soundfile.write(encoded, whole, sample_rate, format=container, subtype="PCM_16")
-    return encoded.getvalue()
+    # Through a descriptor, as in _sound_of: an interrupt inside soundfile's callbacks would be lost, with its bytes.
+    with tempfile.TemporaryFile(buffering=0) as stream:
+        options = {"mode": "w", "format": container, "subtype": "PCM_16", "closefd": False}
+        with soundfile.SoundFile(stream.fileno(), samplerate=sample_rate, channels=1, **options) as sound:
+            sound.write(whole)
+        stream.seek(0)
+        return stream.read()
 
 
 def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
@@ -150,7 +155,7 @@ def _open(source: Source) -> Iterator[tuple[Any, HeaderPromise, str]]:
                 "its writer was interrupted; repair it, for example: sox --ignore-length IN.wav OUT.wav",
             )  # fmt: skip
         try:
-            sound = soundfile.SoundFile(_Contained(stream))
+            sound = _sound_of(stream, ours=stream is not source)
         except (soundfile.SoundFileError, TypeError, ValueError, RuntimeError) as error:
             reason = str(getattr(error, "error_string", error)).rstrip(". ")
             raise AudioError(name, f"is not audio that libsndfile reads ({reason})", CONVERT) from None
@@ -163,23 +168,37 @@ def _open(source: Source) -> Iterator[tuple[Any, HeaderPromise, str]]:
             stream.close()
 
 
+def _sound_of(stream: BinaryIO, ours: bool) -> Any:
+    """soundfile's view of a stream at its beginning.
+
+    A file that we opened goes by its descriptor: libsndfile reads it itself, faster than through Python callbacks, in
+    which an interrupt by the user would be lost.
+    """
+    import soundfile
+
+    if ours and isinstance(stream, io.FileIO):
+        os.lseek(stream.fileno(), 0, os.SEEK_SET)
+        return soundfile.SoundFile(stream.fileno(), closefd=False)
+    return soundfile.SoundFile(_Contained(stream))
+
+
 def _binary(source: Source) -> tuple[BinaryIO, str]:
-    """A seekable stream of the file's bytes, and its name for messages."""
+    """A seekable stream of the file's bytes (io.FileIO for a path), and its name for messages."""
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if path.is_dir():
             raise AudioError(path, "is a folder", "give an audio file")
         try:
-            return path.open("rb"), str(path)
+            stream: Any = path.open("rb", buffering=0)
         except FileNotFoundError:
             raise AudioError(path, "does not exist", "check the path") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise AudioError(path, f"cannot be opened ({reason})", "check the path and its permissions") from None
-    name = str(getattr(source, "name", "audio stream"))
-    if source.seekable():
-        return source, name
-    return io.BytesIO(source.read()), name
+        name = str(path)
+    else:
+        stream, name = source, str(getattr(source, "name", "audio stream"))
+    return (stream if stream.seekable() else io.BytesIO(stream.read())), name
 
 
 class _Contained:

@@ -160,3 +160,5 @@ if __name__ == "__main__":
         _serve(sys.stdin.buffer, sys.stdout.buffer)
     except AsrError as error:
         sys.exit(f"asr: error: {error}")
+    except BrokenPipeError:
+        os._exit(1)  # who called has gone; the ordinary exit would try to write once more
