@@ -1,0 +1,55 @@
+"""How to build a beam decoder from files: what the command line knows, and what other processes are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from asr.decoding.beam import BeamDecoder, BeamOptions
+from asr.decoding.biasing import Phrases
+from asr.decoding.confidence import ConfidenceModel
+from asr.decoding.fusion_setup import Weights
+from asr.decoding.lexicon import Lexicon
+from asr.decoding.ngram import NGramModel
+from asr.units import Units
+
+
+@dataclass(frozen=True)
+class DecoderRecipe:
+    """Files and settings of a beam decoder; calling it builds the decoder.
+
+    Attributes:
+        units: `units.txt` of the acoustic model.
+        seconds_per_frame: of its output.
+        options: pruning and what is returned.
+        weights: of language model, words and unknown words.
+        lm: folder of an n-gram model, memory-mapped.
+        lexicon: file of words, with or without pronunciations; the search is confined to them.
+        phrases: phrase -> boost.
+        confidence: file of a fitted calibration.
+    """
+
+    units: str | Path
+    seconds_per_frame: float
+    options: BeamOptions = field(default_factory=BeamOptions)
+    weights: Weights = field(default_factory=Weights)
+    lm: str | Path | None = None
+    lexicon: str | Path | None = None
+    phrases: Mapping[str, float] | None = None
+    confidence: str | Path | None = None
+
+    def __call__(self) -> BeamDecoder:
+        """Build the decoder.
+
+        Raises:
+            AsrError: a file is missing or broken, or the parts do not fit each other.
+        """
+        units = Units.load(self.units)
+        return BeamDecoder(
+            units, self.seconds_per_frame, options=self.options, weights=self.weights,
+            lm=NGramModel.load(self.lm) if self.lm is not None else None,
+            lexicon=Lexicon.from_file(self.lexicon) if self.lexicon is not None else None,
+            phrases=Phrases(self.phrases, units) if self.phrases else None,
+            confidence=ConfidenceModel.load(self.confidence) if self.confidence is not None else None,
+        )  # fmt: skip

@@ -1,0 +1,76 @@
+"""Decoding over processes: order, equality for any number, and failures that stay with their utterance."""
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from asr.decoding.automaton import build_model
+from asr.decoding.beam import BeamOptions
+from asr.decoding.kneser_ney import train_ngrams
+from asr.decoding.parallel import decode_all
+from asr.decoding.recipe import DecoderRecipe
+from asr.errors import DecodingError
+from asr.units import BLANK_SYMBOL, Units
+
+UNITS = [BLANK_SYMBOL, " ", *"abc"]
+
+
+@pytest.fixture
+def recipe(tmp_path) -> DecoderRecipe:
+    build_model(train_ngrams([["ab", "ca"], ["ca", "ab", "b"]] * 3, order=2)).save(tmp_path / "lm")
+    Units("characters", UNITS).save(tmp_path / "units.txt")
+    return DecoderRecipe(tmp_path / "units.txt", 0.04, BeamOptions(beam=8, nbest=2), lm=tmp_path / "lm")
+
+
+def utterances(count: int):
+    for seed in range(count):
+        probs = np.random.default_rng(seed).dirichlet(np.full(len(UNITS), 0.3), 10 + seed) + 1e-6
+        yield f"utt{seed}", np.log(probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_any_number_of_processes_gives_the_same_in_the_same_order(recipe):
+    alone = list(decode_all(recipe, utterances(30)))
+    assert [utterance_id for utterance_id, _ in alone] == [f"utt{n}" for n in range(30)]
+    assert list(decode_all(recipe, utterances(30), processes=2)) == alone
+    assert list(decode_all(recipe, utterances(30), processes=3)) == alone
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_bad_utterance_fails_alone_and_by_name(recipe, processes):
+    def with_a_bad_one():
+        yield from utterances(3)
+        yield "broken", np.zeros((4, 5), np.float32)
+        yield "last", np.log(np.full((2, 5), 0.2, np.float32))
+
+    outcomes = dict(decode_all(recipe, with_a_bad_one(), processes))
+    assert list(outcomes) == ["utt0", "utt1", "utt2", "broken", "last"]
+    assert isinstance(outcomes["broken"], DecodingError)
+    assert str(outcomes["broken"]).startswith("broken: log-probabilities: frame 0 sums to 5")
+    assert all(isinstance(outcomes[name], list) for name in outcomes if name != "broken")
+
+
+def test_a_decoder_that_cannot_be_built_is_reported_before_any_work(recipe, tmp_path):
+    with pytest.raises(DecodingError, match="missing"):
+        next(decode_all(replace(recipe, lm=tmp_path / "missing"), utterances(2), processes=2))
+
+
+DYING = """
+import os
+
+class Decoder:
+    def decode(self, log_probs):
+        if len(log_probs) == 3:
+            os._exit(1)
+        return []
+"""
+
+
+def test_a_process_that_dies_is_an_error_and_not_a_hang(tmp_path, monkeypatch):
+    (tmp_path / "dying_decoder.py").write_text(DYING)
+    monkeypatch.syspath_prepend(tmp_path)
+    dying = importlib.import_module("dying_decoder").Decoder
+    blocks = ((f"u{n}", np.zeros((n, 5), np.float32)) for n in range(6))
+    with pytest.raises(DecodingError, match="a process died"):
+        list(decode_all(dying, blocks, processes=2))
