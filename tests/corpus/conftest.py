@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.audio import write_audio
+from asr.audio import encode_audio
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def make_audio() -> Callable[..., Path]:
     def make(path: Path, seconds: float = 0.5, sample_rate: int = 8000) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         samples = np.random.default_rng(len(path.name)).normal(0, 0.1, round(seconds * sample_rate))
-        write_audio(path, samples.astype(np.float32), sample_rate)
+        path.write_bytes(encode_audio(samples, sample_rate, path.suffix.lstrip(".").upper()))
         return path
 
     return make
