@@ -10,7 +10,7 @@ import typer
 
 app = typer.Typer(
     name="lm",
-    help="N-gram language models: train, score, prune, convert, describe.",
+    help="Language models: train, score, prune, convert, describe.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -42,12 +42,26 @@ def train(
     cutoffs: Annotated[
         str, typer.Option(help="Per order: n-grams seen at most this often are dropped, such as 0,0,1.")
     ] = "0",
+    lstm: Annotated[bool, typer.Option("--lstm", help="Train an LSTM for rescoring instead; needs --dev.")] = False,
+    dev: Annotated[list[str] | None, typer.Option(help="LSTM: held-out text, repeatable.")] = None,
+    config: Annotated[Path | None, typer.Option(help="LSTM: YAML with its settings.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="LSTM: key=value, repeatable.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="LSTM: go on from the newest checkpoint.")] = False,
+    device: Annotated[str, typer.Option(help="LSTM: cpu or cuda.")] = "cpu",
 ) -> None:
-    """Train an interpolated modified Kneser-Ney model (the estimates of KenLM's lmplz)."""
-    from asr.decoding.lm_training import train_lm
+    """Train an interpolated modified Kneser-Ney model (the estimates of KenLM's lmplz), or an LSTM."""
     from asr.units import Units
 
     inventory = Units.load(units) if units else None
+    if lstm:
+        from asr.training.language_model import load_lm_config, train_from_texts
+
+        chosen = load_lm_config(config, settings or [], unit.value)
+        perplexity = train_from_texts(texts, dev or [], chosen, out, inventory, resume, device)
+        print(f"{out}\tLSTM\tdev perplexity {perplexity:.4f}")
+        return
+    from asr.decoding.lm_training import train_lm
+
     tables = train_lm(texts, out, order, unit.value, inventory, prune, _numbers(cutoffs))
     print(f"{out}\torder {tables.order}\t{' '.join(str(len(table)) for table in tables.orders)} n-grams")
 

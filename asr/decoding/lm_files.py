@@ -1,4 +1,4 @@
-"""Language models on disk, told apart by what is there: a folder of arrays, an ARPA file, or a KenLM binary."""
+"""Language models on disk, told apart by what is there: a folder of arrays or an LSTM, ARPA, KenLM."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def is_kenlm_binary(path: str | Path) -> bool:
         return stream.read(len(KENLM_MAGIC)) == KENLM_MAGIC
 
 
+def is_lstm(path: str | Path) -> bool:
+    """Whether a folder holds an LSTM language model."""
+    return (Path(path) / "model.safetensors").is_file()
+
+
 def load_lm(path: str | Path, unit: LMUnit = "words") -> NGramModel:
     """A model for decoding: a folder is memory-mapped in milliseconds, an ARPA file is read and built.
 
@@ -37,7 +42,10 @@ def load_lm(path: str | Path, unit: LMUnit = "words") -> NGramModel:
     Raises:
         DecodingError: missing or broken model, or a KenLM binary.
     """
-    return NGramModel.load(path) if Path(path).is_dir() else build_model(load_tables(path, unit))
+    path = Path(path)
+    if is_lstm(path):
+        raise DecodingError(path, "is an LSTM language model", "give an n-gram model; an LSTM rescores n-best lists")
+    return NGramModel.load(path) if path.is_dir() else build_model(load_tables(path, unit))
 
 
 def load_tables(path: str | Path, unit: LMUnit = "words") -> NGramTables:
@@ -48,7 +56,7 @@ def load_tables(path: str | Path, unit: LMUnit = "words") -> NGramTables:
     """
     path = Path(path)
     if path.is_dir():
-        return tables_of(NGramModel.load(path))
+        return tables_of(load_lm(path))
     if is_kenlm_binary(path):
         remedy = "decode with the ARPA file that it was built from; a binary can only score text"
         raise DecodingError(path, "is a KenLM binary, which does not list its n-grams", remedy)

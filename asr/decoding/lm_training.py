@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asr.decoding.kenlm import KenlmModel
 from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.lm_files import is_kenlm_binary, load_lm, load_tables, save_lm
-from asr.decoding.lm_text import read_sentences, split_characters, tokenizer_for
-from asr.decoding.ngram import LMUnit
+from asr.decoding.lm_files import is_kenlm_binary, is_lstm, load_lm, load_tables, save_lm
+from asr.decoding.lm_text import read_sentences, tokenizer_for
+from asr.decoding.ngram import LMUnit, NGramModel
 from asr.decoding.ngram_tables import NGramTables
 from asr.decoding.perplexity import SentenceScore, score_sentences
 from asr.decoding.pruning import prune
 from asr.errors import UsageError
 from asr.units import Units
+
+if TYPE_CHECKING:
+    from asr.decoding.lstm_lm import LstmLanguageModel
 
 
 @dataclass(frozen=True)
@@ -73,19 +77,25 @@ def convert_lm(model: str | Path, out: str | Path, unit: LMUnit = "words") -> NG
 
 
 def score_lm(model: str | Path, sources: Sequence[str | Path], units: Units | None = None) -> Iterator[SentenceScore]:
-    """Score the sentences of texts with a folder, an ARPA file or a KenLM binary.
+    """Score the sentences of texts with a folder (n-grams or LSTM), an ARPA file or a KenLM binary.
 
     Raises:
         UsageError: a model over units without the units to spell with.
     """
     if is_kenlm_binary(model):
         return score_sentences(KenlmModel(model), read_sentences(sources))
-    lm = load_lm(model)
-    if lm.unit == "characters":
-        return score_sentences(lm, read_sentences(sources, split_characters))
+    lm = _load_any(model)
     if lm.unit == "units" and units is None:
         raise UsageError(str(model), "is a model over units", "give --units units.txt to spell the text with")
     return score_sentences(lm, read_sentences(sources, tokenizer_for(lm.unit, units)))
+
+
+def _load_any(model: str | Path) -> NGramModel | LstmLanguageModel:
+    if is_lstm(model):
+        from asr.decoding.lstm_lm import LstmLanguageModel  # brings torch, which n-grams do without
+
+        return LstmLanguageModel.load(model)
+    return load_lm(model)
 
 
 def describe_lm(model: str | Path) -> LMInfo:

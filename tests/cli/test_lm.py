@@ -106,12 +106,25 @@ def test_packed_text_and_several_sources(text, tmp_path):
     assert "extra" in NGramModel.load(tmp_path / "lm").ids
 
 
+def test_lstm_is_trained_scored_and_described_as_what_it_is(text, tmp_path, capsys):
+    lm = str(tmp_path / "lstm")
+    small = ["--set", "epochs=1", "--set", "embedding=4", "--set", "hidden=4"]
+    assert run(["lm", "train", str(text), "--lstm", "--dev", str(text), "--out", lm, *small]) == 0
+    trained = float(capsys.readouterr().out.split()[-1])
+    assert run(["lm", "score", lm, str(text), "--summary"]) == 0
+    assert float(capsys.readouterr().out.splitlines()[-1].split()[1]) == pytest.approx(trained, abs=0.01)
+    assert run(["lm", "info", lm]) == 1
+    assert "LSTM" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["train", "{text}", "--out", "{out}", "--order", "7"], 2, "--order"),
         (["train", "{text}", "--out", "{out}", "--cutoffs", "a"], 2, "--cutoffs"),
         (["train", "{text}", "--out", "{out}", "--unit", "units"], 2, "units.txt"),
+        (["train", "{text}", "--out", "{out}", "--lstm"], 2, "--dev"),
+        (["train", "{text}", "--out", "{out}", "--lstm", "--dev", "{text}", "--set", "x=1"], 2, "x"),
         (["train", "nothing.txt", "--out", "{out}"], 1, "nothing.txt: does not exist"),
         (["score", "nothing", "{text}"], 1, "nothing"),
         (["info", "{text}"], 1, "no ARPA file"),
