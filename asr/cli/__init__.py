@@ -14,6 +14,7 @@ from asr.cli.score import CONTEXT as SCORE_CONTEXT
 from asr.cli.score import score
 from asr.cli.train import average, train
 from asr.cli.transcribe import transcribe
+from asr.cli.tune import tune
 from asr.cli.units import units
 from asr.cli.validate import validate
 
@@ -44,5 +45,6 @@ app.command("units")(units)
 app.command("train")(train)
 app.command("average")(average)
 app.command("decode")(decode)
+app.command("tune")(tune)
 app.command("transcribe")(transcribe)
 app.add_typer(lm_app, name="lm")

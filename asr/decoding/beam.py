@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from asr.decoding.beam_kernel import Settings
 from asr.decoding.beam_search import BeamSearch
 from asr.decoding.biasing import Phrases
 from asr.decoding.confidence import ConfidenceModel, word_features
-from asr.decoding.fusion_setup import Weights, build_knowledge
+from asr.decoding.fusion_setup import Weights, build_knowledge, reweighted
 from asr.decoding.hypothesis import Hypothesis, Word
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.log_probs import check_log_probs
@@ -113,9 +114,20 @@ class BeamDecoder:
         self.seconds_per_frame = seconds_per_frame
         self.options = options or BeamOptions()
         self.lm = lm
+        self.weights = weights or Weights()
         self.confidence = confidence or ConfidenceModel()
-        knowledge = build_knowledge(units, weights or Weights(), lm, lexicon, phrases)
+        knowledge = build_knowledge(units, self.weights, lm, lexicon, phrases)
         self._search = BeamSearch(units, self.options.settings(), knowledge)
+
+    def changed(self, *, options: BeamOptions | None = None, weights: Weights | None = None) -> BeamDecoder:
+        """A decoder with other options or weights that shares this one's language model, lexicon and phrases."""
+        other = copy.copy(self)
+        other.options, other.weights = options or self.options, weights or self.weights
+        knowledge = self._search.knowledge
+        if weights is not None:
+            knowledge = replace(knowledge, fusion=reweighted(knowledge.fusion, weights))
+        other._search = BeamSearch(self.units, other.options.settings(), knowledge)
+        return other
 
     def decode(self, log_probs: NDArray[np.floating]) -> list[Hypothesis]:
         """Decode a whole utterance.
@@ -174,10 +186,24 @@ class BeamDecoder:
             acoustic_score=reading.score - reading.log_gain, lm_score=self._lm_score(reading),
         )  # fmt: skip
 
-    def _words(self, reading: Reading, rivals: list[Reading], log_probs: NDArray[np.floating]) -> list[Word]:
+    def confidence_features(self, log_probs: NDArray[np.floating]) -> tuple[list[str], NDArray[np.float64]]:
+        """The words of the best hypothesis and what their confidence is made of, (n, 3): to fit a calibration on."""
+        check_log_probs(log_probs, len(self.units))
+        self._search.begin()
+        self._search.run(log_probs)
+        rivals = self._search.readings(log_probs, READINGS_FOR_CONFIDENCE)
+        words = [word for word, _, _ in self._word_spans(rivals[0])]
+        return words, self._located(rivals[0], rivals, log_probs)[2] if words else np.empty((0, 3))
+
+    def _located(
+        self, reading: Reading, rivals: list[Reading], log_probs: NDArray[np.floating]
+    ) -> tuple[list[Span], NDArray[np.int64], NDArray[np.float64]]:
         spans = self._word_spans(reading)
         frames, _ = align_tokens(log_probs, reading.tokens)
-        features = word_features(spans, rivals, unit_peaks(log_probs, reading.tokens, frames))
+        return spans, frames, word_features(spans, rivals, unit_peaks(log_probs, reading.tokens, frames))
+
+    def _words(self, reading: Reading, rivals: list[Reading], log_probs: NDArray[np.floating]) -> list[Word]:
+        spans, frames, features = self._located(reading, rivals, log_probs)
         confidences = self.confidence.confidence(features).tolist()
         seconds = (frames * self.seconds_per_frame).tolist()
         return [

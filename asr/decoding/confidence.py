@@ -130,14 +130,3 @@ def fit_confidence(features: NDArray[np.float64], correct: NDArray[np.bool_]) ->
             break
     bias, posterior, mean_peak, lowest_peak = (float(weight) for weight in weights)
     return ConfidenceModel(bias, posterior, mean_peak, lowest_peak, len(features))
-
-
-def normalised_cross_entropy(confidences: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    """NIST's measure of confidences: 1 is perfect, 0 no better than the overall share of right words."""
-    share = float(np.mean(correct))
-    if share in (0.0, 1.0):
-        return 0.0
-    bounded = np.clip(confidences, 1e-6, 1.0 - 1e-6)
-    prior = share * math.log(share) + (1.0 - share) * math.log(1.0 - share)
-    gained = float(np.mean(np.where(correct, np.log(bounded), np.log1p(-bounded))))
-    return (gained - prior) / -prior

@@ -96,14 +96,21 @@ def build_knowledge(
         scoring = SCORE_UNITS
     fusion = Fusion(
         scoring=scoring, has_lm=lm is not None, open_vocabulary=lexicon is None, has_phrases=phrases is not None,
-        alpha=float(weights.alpha), beta=float(weights.beta), unknown_gain=math.exp(-weights.unknown_penalty),
-        highest_gain=max(1.0, math.exp(weights.beta)) if scoring != NO_SCORING else 1.0,
+        alpha=0.0, beta=0.0, unknown_gain=1.0, highest_gain=1.0,
         start_state=lm.start_state if lm is not None else 0, roles=unit_roles(units, scoring, lexicon is not None),
         token_words=unit_words(units, lm) if scoring == SCORE_UNITS and lm else np.zeros(len(units), np.int32),
         lexicon_words=lexicon_words, ngram=lm.arrays if lm is not None else _no_ngrams(), graph=graph,
         phrases=phrases.arrays if phrases is not None else no_phrases(len(units)),
     )  # fmt: skip
-    return Knowledge(fusion, names)
+    return Knowledge(reweighted(fusion, weights), names)
+
+
+def reweighted(fusion: Fusion, weights: Weights) -> Fusion:
+    """The same knowledge, weighed otherwise."""
+    return fusion._replace(
+        alpha=float(weights.alpha), beta=float(weights.beta), unknown_gain=math.exp(-weights.unknown_penalty),
+        highest_gain=max(1.0, math.exp(weights.beta)) if fusion.scoring != NO_SCORING else 1.0,
+    )  # fmt: skip
 
 
 def unit_roles(units: Units, scoring: int, has_lexicon: bool) -> np.ndarray:

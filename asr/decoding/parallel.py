@@ -30,8 +30,8 @@ def decode_all(
     An utterance that cannot be decoded yields its error and does not stop the others.
 
     Args:
-        make_decoder: builds the decoder, once in every process, for example a `DecoderRecipe`. The language model that it
-            loads is memory-mapped, so the processes share one copy.
+        make_decoder: builds the decoder, once in every process, for example a `DecoderRecipe`. A language model that
+            it loads is memory-mapped, so the processes share one copy.
         utterances: (id, (T, V) log-probabilities); consumed as the work proceeds.
         processes: 1 decodes in this process.
 

@@ -11,7 +11,7 @@ from asr.decoding.biasing import Phrases
 from asr.decoding.confidence import ConfidenceModel
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.lexicon import Lexicon
-from asr.decoding.ngram import NGramModel
+from asr.decoding.lm_files import load_lm
 from asr.units import Units
 
 
@@ -24,7 +24,7 @@ class DecoderRecipe:
         seconds_per_frame: of its output.
         options: pruning and what is returned.
         weights: of language model, words and unknown words.
-        lm: folder of an n-gram model, memory-mapped.
+        lm: folder of an n-gram model, memory-mapped, or ARPA file.
         lexicon: file of words, with or without pronunciations; the search is confined to them.
         phrases: phrase -> boost.
         confidence: file of a fitted calibration.
@@ -48,7 +48,7 @@ class DecoderRecipe:
         units = Units.load(self.units)
         return BeamDecoder(
             units, self.seconds_per_frame, options=self.options, weights=self.weights,
-            lm=NGramModel.load(self.lm) if self.lm is not None else None,
+            lm=load_lm(self.lm) if self.lm is not None else None,
             lexicon=Lexicon.from_file(self.lexicon) if self.lexicon is not None else None,
             phrases=Phrases(self.phrases, units) if self.phrases else None,
             confidence=ConfidenceModel.load(self.confidence) if self.confidence is not None else None,

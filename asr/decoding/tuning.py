@@ -1,0 +1,228 @@
+"""Choosing decoder weights on a development set, from log-probabilities that were computed once.
+
+First every pair of alpha and beta is tried at the given pruning; then, with the best pair, every pair of thresholds.
+Of equally good settings the one is chosen whose neighbours are best (weights), or that is fastest (thresholds): a small
+development set has many ties, and the middle of a flat valley generalises better than its edge.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+
+from asr.decoding.beam import BeamDecoder
+from asr.decoding.confidence import ConfidenceModel, fit_confidence
+from asr.decoding.fusion_setup import Weights
+from asr.decoding.log_probs import read_log_probs
+from asr.decoding.recipe import DecoderRecipe
+from asr.errors import DecodingError
+from asr.files import atomic_write
+from asr.progress import track
+
+log = logging.getLogger("asr")
+ALPHAS = tuple(round(0.1 * step, 1) for step in range(0, 16, 2))
+BETAS = tuple(round(0.5 * step, 1) for step in range(-2, 7))
+THRESHOLDS = ((-5.0, 8.0), (-5.0, 12.0), (-8.0, 15.0), (-10.0, 20.0))  # (token_threshold, beam_threshold)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting and what it gave on the development set."""
+
+    alpha: float
+    beta: float
+    token_threshold: float
+    beam_threshold: float
+    errors: int
+    words: int
+    milliseconds: float
+
+    @property
+    def wer(self) -> float:
+        """Word error rate as a fraction."""
+        return self.errors / self.words
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """All trials, the chosen one, and the confidence calibration fitted with it."""
+
+    trials: list[Trial]
+    chosen: Trial
+    confidence: ConfidenceModel
+
+
+def tune(
+    recipe: DecoderRecipe,
+    log_probs: str | Path,
+    references: Mapping[str, str],
+    *,
+    alphas: Sequence[float] = ALPHAS,
+    betas: Sequence[float] = BETAS,
+    thresholds: Sequence[tuple[float, float]] = THRESHOLDS,
+    processes: int = 1,
+) -> Tuning:
+    """Try the grid and choose.
+
+    Args:
+        recipe: the decoder; its thresholds are those of the first round.
+        log_probs: cached log-probabilities of the development set.
+        references: utterance id -> text, for every cached utterance.
+        alphas: language-model weights.
+        betas: word bonuses.
+        thresholds: (token_threshold, beam_threshold) pairs of the second round.
+        processes: settings tried at once.
+
+    Raises:
+        DecodingError: an utterance has no reference, the references are empty, or the decoder cannot be built.
+    """
+    first = recipe.options.token_threshold, recipe.options.beam_threshold
+    _Bench(recipe, log_probs, references)  # mistakes are reported before any process is started
+    grid = [(alpha, beta, *first) for alpha in alphas for beta in betas]
+    trials = _try_all(recipe, log_probs, references, grid, processes)
+    best = choose_weights(trials)
+    log.info("best weights: alpha %g, beta %g (WER %.2f%%)", best.alpha, best.beta, 100 * best.wer)
+    _warn_at_edges(best, alphas, betas)
+    # Times are compared, so the second round is not parallel: processes would slow each other down.
+    pruned = _try_all(recipe, log_probs, references, [(best.alpha, best.beta, *pair) for pair in thresholds], 1)
+    chosen = min([best, *pruned], key=lambda trial: (trial.errors, trial.milliseconds)) if pruned else best
+    bench = _Bench(recipe, log_probs, references)
+    return Tuning([*trials, *pruned], chosen, bench.calibrate(chosen))
+
+
+def choose_weights(trials: Sequence[Trial]) -> Trial:
+    """The trial with the fewest errors; of several, the one whose neighbours in the grid err least."""
+    alphas = sorted({trial.alpha for trial in trials})
+    betas = sorted({trial.beta for trial in trials})
+    table = {(alphas.index(trial.alpha), betas.index(trial.beta)): trial for trial in trials}
+
+    def around(place: tuple[int, int]) -> float:
+        steps = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+        near = [table[key] for a, b in steps if (key := (place[0] + a, place[1] + b)) in table]
+        return sum(trial.errors for trial in near) / len(near)
+
+    return table[min(table, key=lambda place: (table[place].errors, around(place)))]
+
+
+class _Bench:
+    """The development set and the decoder, in one process."""
+
+    def __init__(self, recipe: DecoderRecipe, log_probs: str | Path, references: Mapping[str, str]) -> None:
+        self.decoder: BeamDecoder = recipe()
+        self.utterances = list(read_log_probs(log_probs))
+        missing = [name for name, _ in self.utterances if name not in references]
+        if missing or not self.utterances:
+            reason = f"has {len(missing)} utterances without a reference ({missing[:3]})" if missing else "is empty"
+            raise DecodingError(log_probs, reason, "give the references of the same set")
+        self.references = {name: references[name].split() for name, _ in self.utterances}
+        self.words = sum(map(len, self.references.values()))
+        if not self.words:
+            raise DecodingError("references", "have no words", "give the transcripts of the development set")
+
+    def run(self, setting: tuple[float, float, float, float]) -> Trial:
+        """Decode the set with (alpha, beta, token_threshold, beam_threshold)."""
+        decoder = self._decoder(*setting, words=False)
+        errors, started = 0, time.perf_counter()
+        for name, log_probs in self.utterances:
+            errors += Levenshtein.distance(self.references[name], decoder.decode(log_probs)[0].text.split())
+        milliseconds = 1000.0 * (time.perf_counter() - started) / len(self.utterances)
+        return Trial(*setting, errors, self.words, round(milliseconds, 4))
+
+    def calibrate(self, trial: Trial) -> ConfidenceModel:
+        """Fit the confidence of words to whether they are right."""
+        decoder = self._decoder(trial.alpha, trial.beta, trial.token_threshold, trial.beam_threshold, words=True)
+        features: list[NDArray[np.float64]] = [np.empty((0, 3))]
+        correct: list[bool] = []
+        for name, log_probs in self.utterances:
+            words, found = decoder.confidence_features(log_probs)
+            right = np.zeros(len(words), bool)
+            for block in Levenshtein.opcodes(words, self.references[name]):
+                if block.tag == "equal":
+                    right[block.src_start : block.src_end] = True
+            features.append(found)
+            correct += right.tolist()
+        if not correct:
+            log.warning("no words were recognised: the confidence calibration stays at its defaults")
+            return ConfidenceModel()
+        return fit_confidence(np.concatenate(features), np.array(correct))
+
+    def _decoder(
+        self, alpha: float, beta: float, token_threshold: float, beam_threshold: float, words: bool
+    ) -> BeamDecoder:
+        options = replace(
+            self.decoder.options, token_threshold=token_threshold, beam_threshold=beam_threshold, nbest=1, words=words
+        )
+        penalty = self.decoder.weights.unknown_penalty
+        return self.decoder.changed(options=options, weights=Weights(alpha, beta, penalty))
+
+
+_bench: _Bench | None = None  # of a worker process
+
+
+def _start_worker(recipe: DecoderRecipe, log_probs: str | Path, references: Mapping[str, str]) -> None:
+    global _bench
+    _bench = _Bench(recipe, log_probs, references)
+
+
+def _run(setting: tuple[float, float, float, float]) -> Trial:
+    assert _bench is not None
+    return _bench.run(setting)
+
+
+def _try_all(
+    recipe: DecoderRecipe, log_probs: str | Path, references: Mapping[str, str],
+    settings: Sequence[tuple[float, float, float, float]], processes: int,
+) -> list[Trial]:  # fmt: skip
+    if processes <= 1:
+        bench = _Bench(recipe, log_probs, references)
+        return [bench.run(setting) for setting in track(settings, "tuning")]
+    context = multiprocessing.get_context("spawn")
+    arguments = (recipe, log_probs, dict(references))
+    with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=arguments) as pool:
+        return list(track(pool.map(_run, settings), "tuning", total=len(settings)))
+
+
+def _warn_at_edges(best: Trial, alphas: Sequence[float], betas: Sequence[float]) -> None:
+    for name, value, tried in (("alpha", best.alpha, alphas), ("beta", best.beta, betas)):
+        if len(tried) > 1 and value in (min(tried), max(tried)) and not (name == "alpha" and value == 0.0):
+            log.warning("the best %s, %g, is at the edge of those tried: try beyond it", name, value)
+
+
+def write_tuning(tuning: Tuning, directory: str | Path) -> list[Path]:
+    """Write `tuning.tsv` (all trials), `tuning.png` (WER against alpha and beta), `tuned.yaml` and `confidence.json`.
+
+    `tuned.yaml` has the `decoding` section of an experiment's configuration.
+    """
+    folder = Path(directory)
+    names = ["tuning.tsv", "tuning.png", "tuned.yaml", "confidence.json"]
+    table, picture, chosen, confidence = (folder / name for name in names)
+    with atomic_write(table) as stream:
+        stream.writelines(_rows(tuning.trials))
+    keys = ("alpha", "beta", "token_threshold", "beam_threshold")
+    section = {"decoder": "beam", **{key: asdict(tuning.chosen)[key] for key in keys}}
+    with atomic_write(chosen) as stream:
+        yaml.safe_dump({"decoding": section}, stream, sort_keys=False)
+    tuning.confidence.save(confidence)
+    from asr.decoding.tuning_picture import draw_tuning
+
+    draw_tuning(tuning, picture)
+    return [table, picture, chosen, confidence]
+
+
+def _rows(trials: Iterable[Trial]) -> Iterable[str]:
+    yield "alpha\tbeta\ttoken_threshold\tbeam_threshold\twer\terrors\twords\tms_per_utterance\n"
+    for t in trials:
+        yield (
+            f"{t.alpha:g}\t{t.beta:g}\t{t.token_threshold:g}\t{t.beam_threshold:g}"
+            f"\t{t.wer:.6f}\t{t.errors}\t{t.words}\t{t.milliseconds:.4f}\n"
+        )
