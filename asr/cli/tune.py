@@ -30,7 +30,7 @@ def tune(
 
     references = read_transcripts(ref, "ref").texts
     report = tune_files(
-        log_probs, references, out, lm=lm, lexicon=lexicon, hotwords=hotwords, units=units, beam=beam_size, alphas=alphas,
-        betas=betas, unknown_penalty=unknown_penalty, processes=nj,
+        log_probs, references, out, lm=lm, lexicon=lexicon, hotwords=hotwords, units=units, beam=beam_size,
+        alphas=alphas, betas=betas, unknown_penalty=unknown_penalty, processes=nj,
     )  # fmt: skip
     print(report)
