@@ -125,6 +125,40 @@ def info(model: Model) -> None:
     print(f"contexts {sum(found.contexts)}\nbytes {found.bytes}")
 
 
+@app.command("rescore")
+def rescore(
+    nbest: Annotated[Path, typer.Argument(help="N-best lists (JSONL).")],
+    lstm: Annotated[Path, typer.Option(help="LSTM language model.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Rescored lists to write; 'asr score -h' reads them.")],
+    ngram_weight: Annotated[float, typer.Option(help="Weight of the n-gram score that the lists carry.")] = 0.5,
+    lstm_weight: Annotated[float, typer.Option(help="Weight of the LSTM's score.")] = 0.5,
+    beta: Annotated[float, typer.Option(help="Bonus for each word.")] = 0.0,
+    tune_nbest: Annotated[Path | None, typer.Option(help="Choose the weights on these lists; with --manifest.")] = None,
+    manifest: Annotated[Path | None, typer.Option(help="Manifest with the texts of --tune-nbest.")] = None,
+    units: UnitsFile = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Sort n-best lists anew with an LSTM language model."""
+    from asr.decoding.nbest_files import rescore_file, tune_file
+    from asr.decoding.rescoring import RescoringWeights
+    from asr.errors import UsageError
+    from asr.units import Units
+
+    inventory = Units.load(units) if units else None
+    weights = RescoringWeights(ngram_weight, lstm_weight, beta)
+    if (tune_nbest is None) != (manifest is None):
+        raise UsageError("--tune-nbest", "and --manifest go together", "give both, or neither")
+    if tune_nbest and manifest:
+        from asr.corpus.manifest import read_manifest
+
+        references = {utterance.id: utterance.text for utterance in read_manifest(manifest)}
+        tuned = tune_file(tune_nbest, lstm, references, inventory, device)
+        weights = tuned.weights
+        print(f"tuned\t{tuned.errors} of {tuned.reference_words} words wrong, before {tuned.errors_before}")
+    count = rescore_file(nbest, lstm, out, weights, inventory, device)
+    print(f"{out}\t{count} lists\tngram {weights.ngram:g} lstm {weights.lstm:g} beta {weights.beta:g}")
+
+
 def _numbers(text: str) -> list[int]:
     from asr.errors import UsageError
 
