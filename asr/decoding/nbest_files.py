@@ -1,7 +1,10 @@
 """N-best lists on disk, and rescoring them.
 
 One JSON object an utterance, the readings best first, the scores in natural logarithms:
-`{"id": ..., "nbest": [{"text", "score", "acoustic_score", "lm_score"}, ...]}`. `asr score` reads the same file and takes the first reading.
+
+    {"id": ..., "nbest": [{"text": ..., "score": ..., "acoustic_score": ..., "lm_score": ...}, ...]}
+
+`asr score` reads the same file and takes the first reading.
 """
 
 from __future__ import annotations
