@@ -114,15 +114,23 @@ def convert(
 
 
 @app.command("info")
-def info(model: Model) -> None:
-    """Print order, unit, vocabulary, n-grams and size of a model."""
-    from asr.decoding.lm_training import describe_lm
+def info(
+    model: Model,
+    units: UnitsFile = None,
+    lexicon: Annotated[Path | None, typer.Option(help="Word list or pronunciations.")] = None,
+) -> None:
+    """Print order, unit, vocabulary, n-grams and size; with --units, check that they fit the acoustic model."""
+    from asr.decoding.lm_training import check_lm, describe_lm
 
     found = describe_lm(model)
     print(f"order {found.order}\nunit {found.unit}\nwords {found.words}")
     for order, count in enumerate(found.ngrams, start=1):
         print(f"{order}-grams {count}")
     print(f"contexts {sum(found.contexts)}\nbytes {found.bytes}")
+    if units:
+        report = check_lm(model, units, lexicon)
+        print(f"words outside the units {len(report.unspellable)}\nunits outside the model {len(report.unit_misses)}")
+        print(f"lexicon words outside the model {len(report.lexicon_misses)} of {report.lexicon_words}")
 
 
 @app.command("rescore")

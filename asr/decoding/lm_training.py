@@ -1,4 +1,4 @@
-"""The language-model verbs: train, prune, convert, score and describe."""
+"""The language-model verbs: train, prune, convert, score, describe and check."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from asr.decoding.kenlm import KenlmModel
 from asr.decoding.kneser_ney import train_ngrams
+from asr.decoding.lexicon import Lexicon
 from asr.decoding.lm_files import is_kenlm_binary, is_lstm, load_lm, load_tables, save_lm
 from asr.decoding.lm_text import read_sentences, tokenizer_for
 from asr.decoding.ngram import LMUnit, NGramModel
 from asr.decoding.ngram_tables import NGramTables
 from asr.decoding.perplexity import SentenceScore, score_sentences
 from asr.decoding.pruning import prune
+from asr.decoding.vocabulary_check import VocabularyReport, check_vocabulary
 from asr.errors import UsageError
 from asr.units import Units
 
@@ -105,3 +107,13 @@ def describe_lm(model: str | Path) -> LMInfo:
     files = path.iterdir() if path.is_dir() else [path]
     size = sum(file.stat().st_size for file in files)
     return LMInfo(lm.order, lm.unit, len(lm.words), lm.arc_counts, lm.state_counts, size)
+
+
+def check_lm(model: str | Path, units: str | Path, lexicon: str | Path | None = None) -> VocabularyReport:
+    """Whether a model fits the units of an acoustic model, and a lexicon if there is one.
+
+    Raises:
+        DecodingError: more than half does not fit.
+    """
+    words = Lexicon.from_file(lexicon) if lexicon is not None else None
+    return check_vocabulary(load_lm(model), Units.load(units), words)

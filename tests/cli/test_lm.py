@@ -10,7 +10,7 @@ from asr.__main__ import run
 from asr.config import UnitsConfig
 from asr.decoding.arpa import read_arpa
 from asr.decoding.ngram import NGramModel
-from asr.units import build_units
+from asr.units import Units, build_units
 
 TEXT = "".join(" ".join(sentence) + "\n" for sentence in made_up_text(200, 60))
 
@@ -85,6 +85,20 @@ def test_info(text, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["order 2", "unit characters"]
     assert any(line.startswith("2-grams ") for line in lines)
+
+
+def test_info_checks_that_model_units_and_lexicon_fit(text, tmp_path, capsys):
+    lm = str(tmp_path / "lm")
+    run(["lm", "train", str(text), "--out", lm])
+    (tmp_path / "words.txt").write_text("w0\nw1\nw999\n")
+    for name, symbols in (("fits", "w0123456789"), ("upper", "W0123456789")):
+        Units("characters", ["<blank>", " ", *symbols]).save(tmp_path / name)
+    capsys.readouterr()
+    check = ["lm", "info", lm, "--lexicon", str(tmp_path / "words.txt"), "--units"]
+    assert run([*check, str(tmp_path / "fits")]) == 0
+    assert "lexicon words outside the model 1 of 3" in capsys.readouterr().out
+    assert run([*check, str(tmp_path / "upper")]) == 1
+    assert "differ in case" in capsys.readouterr().err
 
 
 def test_unit_models_spell_the_text_they_score(tmp_path, capsys):
