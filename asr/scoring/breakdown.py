@@ -111,6 +111,9 @@ def confusions(score: Score, kind: int = SUBSTITUTION, most: int | None = 50) ->
     ref_ids = alignments.refs.ids[refs].astype(np.int64) + 1 if kind != INSERTION else np.zeros(len(refs), np.int64)
     hyp_ids = alignments.hyps.ids[hyps].astype(np.int64) + 1 if kind != DELETION else np.zeros(len(hyps), np.int64)
     keys, counts = np.unique(ref_ids * size + hyp_ids, return_counts=True)
+    if most is not None and len(counts) > most:
+        frequent = counts >= np.partition(counts, -most)[-most]
+        keys, counts = keys[frequent], counts[frequent]
     words = ["", *alignments.vocabulary]
     found = [
         Confusion(words[key // size], words[key % size], int(count)) for key, count in zip(keys, counts, strict=True)

@@ -178,8 +178,17 @@ def analyse(result: Score, hyps: Transcripts, options: Options) -> System:
         confusions(result, INSERTION),
         unknown_words(result, known) if known is not None and words else None,
         oracle(result, hyps.nbest) if hyps.nbest else {},
-        calibration(result, hyps.words) if hyps.words and words else None,
+        _calibration(result, hyps) if hyps.words and words else None,
     )
+
+
+def _calibration(result: Score, hyps: Transcripts) -> Calibration | None:
+    """Calibration where the confidences are probabilities; error rates do not depend on it."""
+    try:
+        return calibration(result, hyps.words)
+    except ScoringError as error:
+        log.warning("no calibration: %s", error)
+        return None
 
 
 def _vocabulary(path: Path, profile: Profile) -> set[str]:
@@ -209,7 +218,8 @@ def _fields(refs: Transcripts, options: Options) -> list[str]:
         UsageError: a field that was asked for is not known.
     """
     if options.by is None:
-        return [name for name in ("speaker", "recording", "label") if len(set(refs.column(name).values())) > 1]
+        usual = [name for name in ("speaker", "recording", "label") if name in refs.fields]
+        return [name for name in usual if len(set(refs.column(name).values())) > 1]
     for name in options.by:
         if name not in refs.fields:
             known = ", ".join(sorted(set(refs.fields) - NO_BREAKDOWN)) or "none"
@@ -231,7 +241,11 @@ def _read_manifest(path: Path, refs: Transcripts) -> dict[str, Utterance]:
 
 
 def _complete_fields(refs: Transcripts, options: Options) -> None:
-    """Add the speaker from the id when asked for, and the recording where several utterances share one."""
+    """Add speakers from a Kaldi `utt2spk` or the id, and the recording where several utterances share one."""
+    beside = Path(refs.source).with_name("utt2spk")
+    if Path(refs.source).name == "text" and beside.is_file() and "speaker" not in refs.fields:
+        pairs = [line.split() for line in read_text(beside).split("\n") if len(line.split()) == 2]
+        refs.fields["speaker"] = {key: speaker for key, speaker in pairs if key in refs.texts}
     if options.speaker_from_id and "speaker" not in refs.fields:
         prefixes = {key: SPEAKER_PREFIX.match(key) for key in refs.texts}
         refs.fields["speaker"] = {key: match.group() if match else key for key, match in prefixes.items()}

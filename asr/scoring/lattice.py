@@ -16,6 +16,7 @@ NULL = "@"
 SCALE = 1000
 NULL_COST = 1
 """Passing over an empty alternative; a thousandth of a unit as in sclite, so that it only breaks ties."""
+DEEPEST = 50
 OPTIONAL_SHARE = 2 / 3
 """Leaving out an optional word costs two thirds of a deletion, as in sclite."""
 MARKUP = re.compile(r"[{}]|(?<!\S)\([^\s()]+\)(?!\S)")
@@ -86,6 +87,8 @@ def parse_network(where: str, text: str, normalise: Callable[[str], str] = str.s
 
     def alternatives(at: int, before: tuple[int, ...], depth: int) -> tuple[int, tuple[int, ...]]:
         ends: tuple[int, ...] = ()
+        if depth > DEEPEST:
+            raise ScoringError(where, f"has {{ nested deeper than {DEEPEST}", "write alternatives side by side")
         while True:
             at, end = sequence(at, before, depth)
             ends += tuple(arc for arc in end if arc not in ends)

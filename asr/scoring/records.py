@@ -33,9 +33,19 @@ def json_records(source: str, content: str) -> Iterator[Numbered]:
             record = json.loads(line)
         except json.JSONDecodeError as error:
             raise ScoringError(where, f"is not JSON ({error.msg})", "write one JSON object on each line") from error
+        if "\\ud" in line.lower():
+            _check_surrogates(where, record)
         if not isinstance(record, dict):
             raise ScoringError(where, "is not a JSON object", "write one JSON object on each line")
         yield where, record
+
+
+def _check_surrogates(where: str, record: object) -> None:
+    """Half of a surrogate pair is valid in JSON but is no character that could be written anywhere."""
+    try:
+        json.dumps(record, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ScoringError(where, "holds half of a surrogate pair", "write the text as UTF-8") from error
 
 
 def csv_records(source: str, content: str) -> Iterator[Numbered]:

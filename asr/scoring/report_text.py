@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 from asr.scoring.alignment import COSTS, DELETION, INSERTION, SUBSTITUTION
 from asr.scoring.bootstrap import Interval
-from asr.scoring.breakdown import Confusion, Group, confusions
+from asr.scoring.breakdown import Confusion, Group, confusions, most_different
 from asr.scoring.evaluate import Evaluation, System
 from asr.scoring.significance import Comparison
 from asr.scoring.wer import Score, Totals
 
+MOST_DIFFERENT = 5
 LETTERS = {"hit": " ", "sub": "S", "del": "D", "ins": "I", "opt": " "}
 
 
@@ -67,7 +68,11 @@ def report(evaluation: Evaluation, align: bool, markdown: bool, breakdowns: bool
 def summary(evaluation: Evaluation) -> str:
     """All systems, then each pair of them."""
     parts = [system_summary(system, len(evaluation.systems) > 1) for system in evaluation.systems]
-    return "\n\n".join(parts + [comparison_summary(comparison) for comparison in evaluation.comparisons])
+    scores = {system.score.name: system.score for system in evaluation.systems}
+    for comparison in evaluation.comparisons:
+        differing = most_different(scores[comparison.a], scores[comparison.b], MOST_DIFFERENT)
+        parts.append(comparison_summary(comparison, differing))
+    return "\n\n".join(parts)
 
 
 def system_summary(system: System, named: bool) -> str:
@@ -111,8 +116,8 @@ def _extras(system: System) -> Iterator[str]:
         )
 
 
-def comparison_summary(comparison: Comparison) -> str:
-    """The tests of one pair."""
+def comparison_summary(comparison: Comparison, differing: list[tuple[str, int]]) -> str:
+    """The tests of one pair, and the utterances in which they differ most."""
     test, pairs, sentences = comparison.by_utterance, comparison.mapsswe, comparison.mcnemar
     lines = [f"A = {comparison.a}, B = {comparison.b}:"]
     lines.append(
@@ -128,6 +133,9 @@ def comparison_summary(comparison: Comparison) -> str:
     lines.append(
         f"McNemar: only A right {sentences.only_a_right}, only B right {sentences.only_b_right}, p = {sentences.p:.4g}"
     )
+    if differing:
+        utterances = ", ".join(f"{key} ({difference:+d})" for key, difference in differing)
+        lines.append(f"Errors of A - errors of B differ most in: {utterances}")
     return "\n".join(lines)
 
 

@@ -9,8 +9,12 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from asr.errors import ScoringError
+
 Ints = npt.NDArray[np.int64]
 DIAGONAL, UP, LEFT = 0, 1, 2
+MOST_CELLS = 4_000_000_000
+"""One byte each: 63,000 words against as many."""
 
 
 @numba.njit(cache=True)
@@ -90,7 +94,17 @@ def align_weighted(
     Returns:
         kinds (E,) with 0 substitution, 1 deletion, 2 insertion; flat reference and hypothesis position of each
         edit (E,); number of edits of each pair (N,).
+
+    Raises:
+        ScoringError: an utterance is too long for its table of steps.
     """
+    cells = int(np.max((np.diff(r_at) + 1) * (np.diff(h_at) + 1), initial=1))
+    if cells > MOST_CELLS:
+        raise ScoringError(
+            f"alignment at costs {sub}/{dele}/{ins}",
+            f"needs {cells / 1e9:.0f} GB for the longest utterance",
+            "cut the recording into segments, or use --costs unit",
+        )
     most = len(refs) + len(hyps)
     kinds, lengths = np.zeros(most, np.uint8), np.zeros(len(r_at) - 1, np.int64)
     at_ref, at_hyp = np.zeros(most, np.int64), np.zeros(most, np.int64)

@@ -106,3 +106,20 @@ def test_empty_references_and_foreign_manifests_are_errors(files: Path) -> None:
     options = Options(manifest=files / "manifest.jsonl")
     with pytest.raises(ScoringError, match="none of the utterances"):
         evaluate(files / "other.trn", [files / "other.trn"], options)
+
+
+def test_confidences_that_are_no_probabilities_cost_the_calibration_and_not_the_score(
+    files: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (files / "log.jsonl").write_text('{"id": "cid-1", "text": "a", "words": [{"word": "a", "confidence": -2.5}]}\n')
+    with caplog.at_level(logging.WARNING, logger="asr"):
+        system = evaluate(files / "ref.trn", [files / "log.jsonl"], FAST).systems[0]
+    assert system.calibration is None
+    assert "cid-1: has a confidence of -2.5" in caplog.text
+
+
+def test_kaldi_s_utt2spk_beside_its_text_gives_the_speakers(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("u1 go home\nu2 now\n")
+    (tmp_path / "utt2spk").write_text("u1 ann\nu2 bob\nu3 cid\n")
+    system = evaluate(tmp_path / "text", [tmp_path / "text"], FAST).systems[0]
+    assert [group.name for group in system.breakdowns["speaker"]] == ["ann", "bob"]

@@ -88,7 +88,8 @@ def test_what_counts_as_markup(text: str, marked: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("{ a / b", "without }"), ("a } b", "without {"), ("{ { a } / b", "without }")]
+    ("text", "reason"),
+    [("{ a / b", "without }"), ("a } b", "without {"), ("{ { a } / b", "without }"), ("{ " * 5000, "nested")],
 )
 def test_braces_that_do_not_match_name_the_utterance(text: str, reason: str) -> None:
     with pytest.raises(ScoringError, match=f"u7.*{reason}"):

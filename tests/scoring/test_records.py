@@ -58,6 +58,7 @@ def test_words_with_times_and_confidence_of_any_usual_name() -> None:
     [
         ("{", "not JSON"),
         ("[1]", "not a JSON object"),
+        ('{"id": "u1", "text": "\\ud83d"}', "surrogate"),
         ('{"text": "x"}', "no utterance id"),
         ('{"id": "", "text": "x"}', "no utterance id"),
         ('{"id": "u1"}', "no text for the ref side"),

@@ -65,6 +65,7 @@ def test_summary_says_how_it_was_scored_and_how_sure_it_is(evaluation: Evaluatio
     assert "Oracle: best of 1 45.45, best of 2 0.00" in text
     assert "A = a.trn, B = b.jsonl:" in text
     assert re.search(r"MAPSSWE: \d+ segments, z = -?[\d.]+, p = [\d.]+", text)
+    assert "differ most in: bob-2 (-3), " in text
 
 
 def test_one_system_begins_with_its_line(evaluation: Evaluation) -> None:

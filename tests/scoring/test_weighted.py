@@ -1,7 +1,9 @@
 """The compiled programme with unequal costs."""
 
 import numpy as np
+import pytest
 
+from asr.errors import ScoringError
 from asr.scoring.weighted import align_weighted
 
 
@@ -33,3 +35,10 @@ def test_of_equals_sclite_puts_the_substitution_last() -> None:
     """sclite 2.4.10: REF "a b", HYP "c" is the deletion of a, then the substitution of b."""
     kinds, at_ref, _, _ = run([([1, 2], [3])], (4, 3, 3))
     assert (kinds, at_ref) == ([1, 0], [0, 1])
+
+
+def test_a_table_that_no_memory_holds_is_refused() -> None:
+    words = np.zeros(100_000, np.int32)
+    ends = np.array([0, 100_000])
+    with pytest.raises(ScoringError, match=r"10 GB.*--costs unit"):
+        align_weighted(words, ends, words, ends, 4, 3, 3)

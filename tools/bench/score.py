@@ -4,8 +4,9 @@
 
 Sentences of 1 to 24 words of a Zipf-distributed vocabulary of 20,000 words, a tenth of them changed, from a fixed seed.
 `ours` and `jiwer` get two lists of strings in memory and keep every alignment; each run is a fork of this process, in
-turns; time is the median over rounds, memory the peak of resident memory above the start of the fork (Linux; all
-processes together for `nj 2`). The cases "from files" are whole commands that read two trn files: `asr score` with its
+turns; time is the median over rounds (the processor's beside the wall's, for a machine that others use too), memory the
+peak of resident memory above the start of the fork (Linux; for
+`nj 2` and whole commands the largest process, from nothing). The cases "from files" are whole commands that read two trn files: `asr score` with its
 bootstrap, and sclite, which is only counted at its own costs. Rows: {"case", "system", "metric", "value", "unit"};
 the systems are named as on PyPI or Debian, and ours is `ours`.
 """
@@ -16,6 +17,7 @@ import argparse
 import gc
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -36,6 +38,8 @@ Texts = list[str]
 Counts = list[int]
 WORDS = 20_000
 CHANGED = 0.1
+Run = tuple[float, float, float, Counts]
+"""Wall seconds, processor seconds, peak megabytes, counts."""
 MOST_FOR_SCLITE = 30_000
 """sclite takes 1.2 GB for so many."""
 
@@ -111,18 +115,19 @@ def in_turns(systems: dict[tuple[str, str], Callable[[], Counts]], count: int, r
     Raises:
         SystemExit: two systems of equal costs count differently.
     """
-    runs: dict[tuple[str, str], list[tuple[float, float, Counts]]] = {key: [] for key in systems}
+    runs: dict[tuple[str, str], list[Run]] = {key: [] for key in systems}
     for _ in range(rounds):
         for key, system in systems.items():
             runs[key].append(in_fork(system))
-    counted = {key: runs[key][0][2] for key in systems if runs[key][0][2] and "sclite" not in key[0]}
+    counted = {key: runs[key][0][3] for key in systems if runs[key][0][3] and "sclite" not in key[0]}
     if len({tuple(counts) for counts in counted.values()}) > 1:
         raise SystemExit(f"the counts differ: {counted}")
     rows = []
     for (case, system), found in runs.items():
         seconds = statistics.median(run[0] for run in found)
         figures = [("seconds", seconds, "s"), ("ms_per_utterance", 1000 * seconds / count, "ms")]
-        figures.append(("peak_mb", statistics.median(run[1] for run in found), "MB"))
+        figures.append(("cpu_seconds", statistics.median(run[1] for run in found), "s"))
+        figures.append(("peak_mb", statistics.median(run[2] for run in found), "MB"))
         rows += [
             {"case": case, "system": system, "metric": metric, "value": value, "unit": unit}
             for metric, value, unit in figures
@@ -130,8 +135,8 @@ def in_turns(systems: dict[tuple[str, str], Callable[[], Counts]], count: int, r
     return rows
 
 
-def in_fork(system: Callable[[], Counts]) -> tuple[float, float, Counts]:
-    """Seconds, peak megabytes above the start, and counts of one run in a fork of this process."""
+def in_fork(system: Callable[[], Counts]) -> Run:
+    """One run in a fork of this process; memory is counted above the start."""
     gc.collect()
     gc.freeze()
     reader, writer = os.pipe()
@@ -139,14 +144,13 @@ def in_fork(system: Callable[[], Counts]) -> tuple[float, float, Counts]:
     if child == 0:
         if Path("/proc/self/clear_refs").exists():
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # 5 resets the high-water mark
-        start, begun = resident("VmRSS"), time.perf_counter()
+        start, begun, used = resident("VmRSS"), time.perf_counter(), time.process_time()
         counts = system()
         seconds = time.perf_counter() - begun
-        import resource
-
-        others = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        peak = max(others, resident("VmHWM") - start) if others else resident("VmHWM") - start
-        os.write(writer, json.dumps([seconds, peak / 1024, counts]).encode())
+        workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = time.process_time() - used + workers.ru_utime + workers.ru_stime
+        peak = max(workers.ru_maxrss, resident("VmHWM") - start)
+        os.write(writer, json.dumps([seconds, used, peak / 1024, counts]).encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as stream:
@@ -154,8 +158,8 @@ def in_fork(system: Callable[[], Counts]) -> tuple[float, float, Counts]:
     os.waitpid(child, 0)
     if not said:
         raise SystemExit("a run died; see its message above")
-    seconds, peak, counts = json.loads(said)
-    return seconds, peak, counts
+    seconds, used, peak, counts = json.loads(said)
+    return seconds, used, peak, counts
 
 
 def resident(field: str) -> int:
