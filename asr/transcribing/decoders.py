@@ -1,27 +1,113 @@
-"""A recogniser with the decoder that the user asked for."""
+"""A recogniser with the decoder that the user asked for: the model's own settings, overridden one by one."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from asr.model.directory import load_trained
+from asr.decoding.biasing import Phrases, read_phrases
+from asr.decoding.decoder import Decoder
+from asr.decoding.greedy import GreedyDecoder
+from asr.errors import UsageError
+from asr.model.directory import TrainedModel, load_trained
 from asr.transcribing.recognizer import Recognizer
+
+if TYPE_CHECKING:
+    from asr.decoding.beam import BeamDecoder
+
+LM, CONFIDENCE = "lm", "confidence.json"  # beside the weights in a model directory; both optional
+
+
+@dataclass(frozen=True)
+class DecoderChoice:
+    """What overrides the decoding settings of a model's configuration; None keeps them.
+
+    Attributes:
+        beam: width of the beam search; 0 decodes greedily.
+        lm: language model, folder or ARPA file; None takes the model directory's own, where it has one.
+        lexicon: file of words (or of pronunciations) that confines the search.
+        hotwords: file of phrases to boost, one a line, optionally a tab and a boost.
+        alpha: weight of the language model.
+        beta: bonus for each word, natural log.
+    """
+
+    beam: int | None = None
+    lm: Path | None = None
+    lexicon: Path | None = None
+    hotwords: Path | None = None
+    alpha: float | None = None
+    beta: float | None = None
 
 
 def load_recognizer(
-    model: str | Path, *, device: str | None = None, threads: int = 0, beam: int = 0, lm: Path | None = None
+    model: str | Path, choice: DecoderChoice | None = None, *, device: str | None = None, threads: int = 0
 ) -> Recognizer:
     """Load a model directory and build its decoder.
 
     Args:
         model: model directory.
+        choice: decoder settings; the model's own when None.
         device: see `choose_device`.
         threads: CPU threads; 0 takes all cores.
-        beam: width of the beam search; 0 decodes greedily.
-        lm: language model for the beam search.
+
+    Raises:
+        UsageError: a language model, lexicon or hotwords with greedy decoding, which cannot use them.
+        AsrError: the model, language model, lexicon or hotwords cannot be used.
     """
     if threads:
         torch.set_num_threads(threads)
-    return Recognizer(load_trained(model, device))
+    trained = load_trained(model, device)
+    choice = choice or DecoderChoice()
+    phrases = load_phrases(trained, choice.hotwords)
+    return Recognizer(trained, build_decoder(trained, choice, phrases), phrases)
+
+
+def build_decoder(trained: TrainedModel, choice: DecoderChoice, phrases: Phrases | None) -> Decoder:
+    """The decoder for a model; see `load_recognizer`."""
+    settings = trained.config.decoding
+    beam = choice.beam
+    if beam is None:
+        beam = settings.beam if settings.decoder == "beam" else 0
+    if beam > 0:
+        return _beam_decoder(trained, choice, phrases, beam)
+    for option, value in (("--lm", choice.lm), ("--lexicon", choice.lexicon), ("--hotwords", choice.hotwords)):
+        if value is not None:
+            raise UsageError(option, "has no effect on greedy decoding", "add --beam-size 32")
+    return GreedyDecoder(trained.units, trained.seconds_per_frame)
+
+
+def _beam_decoder(trained: TrainedModel, choice: DecoderChoice, phrases: Phrases | None, beam: int) -> BeamDecoder:
+    from asr.decoding.beam import BeamDecoder, BeamOptions
+    from asr.decoding.confidence import ConfidenceModel
+    from asr.decoding.fusion_setup import Weights
+    from asr.decoding.lexicon import Lexicon
+    from asr.decoding.lm_files import load_lm
+
+    settings, own_lm = trained.config.decoding, trained.directory / LM
+    lm = choice.lm or (own_lm if own_lm.is_dir() else None)
+    confidence = trained.directory / CONFIDENCE
+    return BeamDecoder(
+        trained.units,
+        trained.seconds_per_frame,
+        options=BeamOptions(
+            beam, settings.token_threshold, settings.beam_threshold, nbest=settings.nbest
+        ),
+        weights=Weights(
+            settings.alpha if choice.alpha is None else choice.alpha,
+            settings.beta if choice.beta is None else choice.beta,
+        ),
+        lm=load_lm(lm) if lm is not None else None,
+        lexicon=Lexicon.from_file(choice.lexicon) if choice.lexicon is not None else None,
+        phrases=phrases,
+        confidence=ConfidenceModel.load(confidence) if confidence.is_file() else None,
+    )  # fmt: skip
+
+
+def load_phrases(trained: TrainedModel, hotwords: Path | None) -> Phrases | None:
+    """The phrases of a hotword file, spelled in the model's units."""
+    if hotwords is None:
+        return None
+    return Phrases(read_phrases(hotwords), trained.units)

@@ -57,6 +57,11 @@ class DecodingSummary:
         """Seconds of work per second of audio."""
         return (self.model_seconds + self.search_seconds) / max(self.audio_seconds, 1e-9)
 
+    @property
+    def search_factor(self) -> float:
+        """The decoder's share of `real_time_factor`."""
+        return self.search_seconds / max(self.audio_seconds, 1e-9)
+
 
 def decode_set(
     recognizer: Recognizer,
@@ -89,6 +94,7 @@ def decode_set(
     decoded = [u for u in utterances if u.id in log_probs]
     hypotheses = {u.id: recognizer.decoder.decode(log_probs[u.id])[0] for u in track(decoded, "decoding")}
     search_seconds = time.monotonic() - started
+    recognizer.report_phrases([hypothesis.text for hypothesis in hypotheses.values()])
     write_log_probs(
         out / "log_probs.npz",
         ((u.id, log_probs[u.id]) for u in decoded),

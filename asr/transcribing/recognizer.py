@@ -5,6 +5,7 @@ Shapes: B utterances, N samples, T feature frames, T' output frames, F features,
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from asr.audio import read_audio, resample
 from asr.batching import Item, plan_in_order
 from asr.config import BatchingConfig
+from asr.decoding.biasing import Phrases
 from asr.decoding.decoder import Decoder
 from asr.decoding.greedy import GreedyDecoder
 from asr.errors import AudioError, UsageError
@@ -22,6 +24,7 @@ from asr.features.extractor import FeatureExtractor
 from asr.model.directory import TrainedModel, load_trained
 from asr.transcribing.transcript import Transcript, transcript_of
 
+LOGGER = logging.getLogger("asr")
 BATCHING = BatchingConfig(seconds=160.0, utterances=16)
 
 
@@ -33,10 +36,12 @@ class Recognizer:
     Args:
         trained: the model.
         decoder: turns log-probabilities into text; greedy when None.
+        phrases: that the decoder boosts, to report which of them were heard.
     """
 
-    def __init__(self, trained: TrainedModel, decoder: Decoder | None = None) -> None:
+    def __init__(self, trained: TrainedModel, decoder: Decoder | None = None, phrases: Phrases | None = None) -> None:
         self.trained = trained
+        self.phrases = phrases
         self.decoder: Decoder = decoder or GreedyDecoder(trained.units, trained.seconds_per_frame)
         self.device = next(trained.model.parameters()).device
         self.extractor = FeatureExtractor(trained.config.features).to(self.device)
@@ -65,6 +70,15 @@ class Recognizer:
             AudioError: the file or array is not usable audio.
         """
         return self.transcribe_batch([self.samples(audio, sample_rate=sample_rate, channel=channel)])[0]
+
+    def report_phrases(self, texts: Sequence[str]) -> None:
+        """Log which boosted phrases occur in transcripts, and how many never fired; silence would hide them."""
+        if self.phrases is None:
+            return
+        fired = self.phrases.report(texts)
+        heard = ", ".join(f"{phrase} ({count})" for phrase, count in fired.items() if count)
+        LOGGER.info("hotwords in the transcripts: %s", heard or "none")
+        LOGGER.info("hotwords that did not occur: %d of %d", sum(not count for count in fired.values()), len(fired))
 
     def transcribe_batch(self, waves: Sequence[np.ndarray]) -> list[Transcript]:
         """Transcribe several recordings (N,) at the model's rate, in their order."""

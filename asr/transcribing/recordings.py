@@ -82,6 +82,7 @@ def transcribe_recordings(
     if output is not None:
         _refuse_collisions(recordings)
     failed = 0
+    texts: list[str] = []
     for begin in track(range(0, len(recordings), batch_size), "transcribing"):
         readable: list[tuple[Recording, np.ndarray]] = []
         for recording in recordings[begin : begin + batch_size]:
@@ -92,12 +93,14 @@ def transcribe_recordings(
                 LOGGER.error("%s", error)
         transcripts = recognizer.transcribe_batch([wave for _, wave in readable])
         for (recording, _), transcript in zip(readable, transcripts, strict=True):
+            texts.append(transcript.text)
             if output is None:
                 sys.stdout.write(render_line(transcript, format, recording.path, len(recordings) == 1))
                 sys.stdout.flush()
                 continue
             with atomic_write(output / f"{recording.output}.{format}") as stream:
                 stream.write(render(transcript, format))
+    recognizer.report_phrases(texts)
     if failed:
         LOGGER.error("%d of %d recordings failed", failed, len(recordings))
     return failed

@@ -1,0 +1,23 @@
+"""Options that several verbs share, worded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[Path, typer.Option(help="Model folder.")]
+BeamSize = Annotated[
+    int | None,
+    typer.Option(help="Width of the beam search; 0 decodes greedily; else as the model's configuration.", min=0),
+]
+LanguageModel = Annotated[
+    Path | None, typer.Option("--lm", help="Language-model folder or ARPA file, for the beam search.")
+]
+Lexicon = Annotated[Path | None, typer.Option(help="File of the only words that may be recognised.")]
+Hotwords = Annotated[Path | None, typer.Option(help="File of phrases to boost: PHRASE, or PHRASE<tab>BOOST, a line.")]
+Alpha = Annotated[float | None, typer.Option(help="Weight of the language model.", min=0)]
+Beta = Annotated[float | None, typer.Option(help="Bonus for each word, natural log.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N; a GPU where there is one.")]
+Threads = Annotated[int, typer.Option(help="CPU threads; 0 takes all cores.", min=0)]
