@@ -5,6 +5,8 @@ import logging
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from slow_ngrams import as_dictionary, made_up_text, slow_prob
 
 from asr.decoding.arpa import read_arpa
@@ -190,3 +192,19 @@ def test_missing_file_is_an_error(tmp_path):
 def test_probabilities_over_one_are_counted(read, caplog):
     read(WHOLE.replace("-0.6\ta b", "0.3\ta b"))
     assert "1 2-grams have a probability over 1" in caplog.text
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_any_mutation_is_a_model_or_a_clear_error(tmp_path_factory, changes):
+    text = bytearray(WHOLE.encode())
+    for place, byte in changes:
+        text[place] = byte
+    path = tmp_path_factory.mktemp("mutant") / "model.arpa"
+    path.write_bytes(bytes(text))
+    try:
+        model = build_model(read_arpa(path))
+    except DecodingError as error:
+        assert "line" in error.reason
+    else:
+        assert math.isfinite(model.score(["a", "b", "b"]))

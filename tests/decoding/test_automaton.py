@@ -1,0 +1,70 @@
+"""From tables to states and arcs."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slow_ngrams import as_dictionary, made_up_text, slow_sentence
+
+from asr.decoding.automaton import build_model, tables_of
+from asr.decoding.kneser_ney import train_ngrams
+from asr.decoding.ngram_tables import select
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_model(train_ngrams(made_up_text(200, 80), 4))
+
+
+def test_every_arc_is_found_under_its_key(model):
+    arrays = model.arrays
+    filled = arrays.keys[arrays.keys >= 0]
+    assert len(np.unique(filled)) == len(filled) == sum(model.arc_counts[1:])
+    assert len(filled) < len(arrays.keys)  # a search for an absent key ends at an empty slot
+
+
+def test_backing_off_shortens_the_context_until_it_is_empty(model):
+    depths = np.repeat(np.arange(model.order), model.state_counts)
+    assert (depths[model.arrays.backoff_states[1:]] < depths[1:]).all()
+    assert model.arrays.backoff_states[0] == 0
+
+
+def test_an_arc_lengthens_the_context_by_one_word_at_most(model):
+    depths = np.repeat(np.arange(model.order), model.state_counts)
+    orders = np.repeat(np.arange(1, model.order + 1), model.arc_counts)
+    assert (depths[model.arrays.next_states] <= np.minimum(orders, model.order - 1)).all()
+
+
+def test_dropping_ngrams_keeps_the_rows_of_the_others():
+    tables = train_ngrams(made_up_text(60, 30), 3)
+    keep = [np.ones(len(table), bool) for table in tables.orders]
+    keep[2][::2] = False
+    kept, whole = as_dictionary(select(tables, keep)), as_dictionary(tables)
+    assert len(kept) == sum(flags.sum() for flags in keep)
+    assert all(whole[ngram] == values for ngram, values in kept.items())
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from("abcd"), max_size=6), min_size=1, max_size=12),
+    st.integers(1, 5),
+    st.lists(st.sampled_from("abcdz"), max_size=8),
+    st.randoms(use_true_random=False),
+)
+def test_any_small_model_scores_as_its_dictionary(text, order, sentence, draw):
+    """Also with n-grams missing at random, as long as the prefixes of the others are there."""
+    if not any(text):
+        return
+    tables = train_ngrams(text, order)
+    keep = [np.ones(len(table), bool) for table in tables.orders]
+    for longer in range(tables.order, 1, -1):
+        needed = np.zeros(len(keep[longer - 1]), bool)
+        if longer < tables.order:
+            needed[tables.orders[longer].prefixes[keep[longer]]] = True
+        keep[longer - 1] = needed | np.array([draw.random() < 0.7 for _ in needed], bool)
+    tables = select(tables, keep)
+    model, reference = build_model(tables), as_dictionary(tables)
+    assert model.score(sentence) == pytest.approx(slow_sentence(reference, tables.order, sentence), abs=1e-4)
+    for ours, theirs in zip(tables_of(model).orders, tables.orders, strict=True):
+        assert np.array_equal(ours.prefixes, theirs.prefixes)
+        np.testing.assert_allclose(ours.backoffs, theirs.backoffs, atol=1e-5)
