@@ -50,8 +50,13 @@ def train(
     device: Annotated[str, typer.Option(help="LSTM: cpu or cuda.")] = "cpu",
 ) -> None:
     """Train an interpolated modified Kneser-Ney model (the estimates of KenLM's lmplz), or an LSTM."""
+    from asr.errors import UsageError
     from asr.units import Units
 
+    if lstm and (prune or cutoffs != "0"):
+        raise UsageError("--prune or --cutoffs", "is for n-gram models", "leave it out, or leave out --lstm")
+    if not lstm and (dev or config or settings or resume):
+        raise UsageError("--dev, --config, --set or --resume", "is for an LSTM", "add --lstm, or leave it out")
     inventory = Units.load(units) if units else None
     if lstm:
         from asr.training.language_model import load_lm_config, train_from_texts

@@ -7,7 +7,7 @@ from pathlib import Path
 from asr.decoding.arpa import read_arpa
 from asr.decoding.arpa_writing import write_arpa
 from asr.decoding.automaton import build_model, tables_of
-from asr.decoding.ngram import LMUnit, NGramModel
+from asr.decoding.ngram import LMUnit, NGramModel, ensure_replaceable
 from asr.decoding.ngram_tables import NGramTables
 from asr.errors import DecodingError
 
@@ -61,6 +61,16 @@ def load_tables(path: str | Path, unit: LMUnit = "words") -> NGramTables:
         remedy = "decode with the ARPA file that it was built from; a binary can only score text"
         raise DecodingError(path, "is a KenLM binary, which does not list its n-grams", remedy)
     return read_arpa(path, unit)
+
+
+def check_target(path: str | Path) -> None:
+    """Fail before the work rather than after it when `save_lm` would not write to `path`.
+
+    Raises:
+        UsageError: something other than a model is there.
+    """
+    if not is_arpa(path):
+        ensure_replaceable(path)
 
 
 def save_lm(tables: NGramTables, path: str | Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from asr.decoding.kenlm import KenlmModel
 from asr.decoding.kneser_ney import train_ngrams
 from asr.decoding.lexicon import Lexicon
-from asr.decoding.lm_files import is_kenlm_binary, is_lstm, load_lm, load_tables, save_lm
+from asr.decoding.lm_files import check_target, is_kenlm_binary, is_lstm, load_lm, load_tables, save_lm
 from asr.decoding.lm_text import read_sentences, tokenizer_for
 from asr.decoding.ngram import LMUnit, NGramModel
 from asr.decoding.ngram_tables import NGramTables
@@ -56,6 +56,7 @@ def train_lm(
         threshold: of entropy pruning; 0 prunes nothing.
         cutoffs: for each order, n-grams seen at most this often are dropped.
     """
+    check_target(out)
     sentences = read_sentences(sources, tokenizer_for(unit, units))
     tables = train_ngrams(sentences, order, cutoffs, unit)
     if threshold > 0:
@@ -66,6 +67,7 @@ def train_lm(
 
 def prune_lm(model: str | Path, out: str | Path, threshold: float) -> NGramTables:
     """Prune a model by entropy and write it."""
+    check_target(out)
     tables = prune(load_tables(model), threshold)
     save_lm(tables, out)
     return tables
@@ -73,6 +75,7 @@ def prune_lm(model: str | Path, out: str | Path, threshold: float) -> NGramTable
 
 def convert_lm(model: str | Path, out: str | Path, unit: LMUnit = "words") -> NGramTables:
     """Turn ARPA into the folder for decoding, or back."""
+    check_target(out)
     tables = load_tables(model, unit)
     save_lm(tables, out)
     return tables

@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 
 from asr.decoding.jit import inlined, kernel
-from asr.errors import DecodingError
+from asr.errors import DecodingError, UsageError
 from asr.files import atomic_directory
 
 UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
@@ -158,7 +158,12 @@ class NGramModel:
         return total(score_sentences(self, sentences)).perplexity
 
     def save(self, directory: str | Path) -> None:
-        """Write the automaton as a folder of plain arrays; a folder that exists is replaced in one step."""
+        """Write the automaton as a folder of plain arrays; a model that is there is replaced in one step.
+
+        Raises:
+            UsageError: the folder exists and holds something else, which would be lost.
+        """
+        ensure_replaceable(directory)
         with atomic_directory(directory) as folder:
             for name, array in zip(NGramArrays._fields[:6], self.arrays[:6], strict=True):
                 np.save(folder / f"{name}.npy", array)
@@ -198,3 +203,14 @@ class NGramModel:
             raise DecodingError(folder, "has arrays of sizes that do not fit each other", remedy)
         automaton = NGramArrays(keys, arcs, log_probs, next_states, backoffs, backoff_states, len(words))
         return NGramModel(words, automaton, states, ngrams, unit)
+
+
+def ensure_replaceable(directory: str | Path) -> None:
+    """Make sure that writing a model folder destroys nothing but an older model.
+
+    Raises:
+        UsageError: something else is there.
+    """
+    path = Path(directory)
+    if path.exists() and not (path / "ngram.json").is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise UsageError(path, "exists and is no n-gram model", "choose another name, or remove it yourself")

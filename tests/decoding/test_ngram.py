@@ -12,7 +12,7 @@ from asr.decoding.automaton import build_model, tables_of
 from asr.decoding.kneser_ney import train_ngrams
 from asr.decoding.ngram import NGramModel, ngram_step
 from asr.decoding.pruning import prune
-from asr.errors import DecodingError
+from asr.errors import DecodingError, UsageError
 
 ARPA = """\\data\\
 ngram 1=5
@@ -124,6 +124,17 @@ def test_saving_replaces_a_model_in_one_step(small, tmp_path):
     small.save(tmp_path / "lm")
     small.save(tmp_path / "lm")
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["lm"]
+
+
+@pytest.mark.parametrize("name", ["thesis", "thesis/chapter.tex"])
+def test_saving_never_replaces_anything_but_a_model(small, tmp_path, name):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    with pytest.raises(UsageError, match="is no n-gram model"):
+        small.save(tmp_path / name)
+    assert (tmp_path / "thesis" / "chapter.tex").read_text() == "years of work"
+    (tmp_path / "empty").mkdir()
+    small.save(tmp_path / "empty")
 
 
 def test_automaton_and_tables_hold_the_same_ngrams():
