@@ -175,8 +175,8 @@ class BeamDecoder:
         return self._hypotheses(np.concatenate([np.empty((0, len(self.units)), np.float32), *state.blocks]))
 
     def _hypotheses(self, log_probs: NDArray[np.floating]) -> list[Hypothesis]:
-        wanted = max(4 * self.options.nbest, READINGS_FOR_CONFIDENCE if self.options.words else 1)
-        readings = self._search.readings(log_probs, wanted)
+        rivals = READINGS_FOR_CONFIDENCE if self.options.words else 0
+        readings = self._search.readings(log_probs, self.options.nbest, rivals)
         return [self._hypothesis(reading, readings, log_probs) for reading in distinct(readings, self.options.nbest)]
 
     def _hypothesis(self, reading: Reading, rivals: list[Reading], log_probs: NDArray[np.floating]) -> Hypothesis:
@@ -191,7 +191,7 @@ class BeamDecoder:
         check_log_probs(log_probs, len(self.units))
         self._search.begin()
         self._search.run(log_probs)
-        rivals = self._search.readings(log_probs, READINGS_FOR_CONFIDENCE)
+        rivals = self._search.readings(log_probs, 1, READINGS_FOR_CONFIDENCE)
         words = [word for word, _, _ in self._word_spans(rivals[0])]
         return words, self._located(rivals[0], rivals, log_probs)[2] if words else np.empty((0, 3))
 

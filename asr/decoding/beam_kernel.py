@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from asr.decoding.fusion import Fusion, arc_bound, arc_gain, last_variant, main_variant, set_root, set_states
 from asr.decoding.jit import inlined, kernel
-from asr.decoding.prefix_tree import NONE, ROOT, PrefixTree, add_child, find_child, make_tree
+from asr.decoding.prefix_tree import NONE, ROOT, PrefixTree, add_child, clear, find_child, make_tree
 from asr.units import BLANK
 
 SHELL_GAPS = (1750, 701, 301, 132, 57, 23, 10, 4, 1)
@@ -89,7 +89,8 @@ def make_workspace(units: int, beam: int, nodes: int) -> Workspace:
 
 @kernel
 def start(ws: Workspace, fusion: Fusion) -> None:
-    """Begin an utterance in an empty workspace: only the empty prefix, with probability 1."""
+    """Forget what was searched before and begin an utterance: only the empty prefix, with probability 1."""
+    clear(ws.tree)
     set_root(fusion, ws.tree)
     ws.beam[0]["node"] = ROOT
     ws.beam[0]["parent"] = NONE
@@ -277,7 +278,7 @@ def thin_out(ws: Workspace, count: int, beam: int, floor: float) -> tuple[int, f
         Number of candidates left, and the score below which no other needs to be collected.
     """
     width = ws.width[0]
-    floor = max(floor, beam_cut(ws, width + count, beam))
+    floor = max(floor, beam_cut(ws.scores, ws.scratch, width + count, beam))
     kept = 0
     for index in range(count):
         if ws.scores[width + index] >= floor and kept < beam:
@@ -288,13 +289,15 @@ def thin_out(ws: Workspace, count: int, beam: int, floor: float) -> tuple[int, f
 
 
 @kernel
-def beam_cut(ws: Workspace, count: int, beam: int) -> float:
-    """The `beam`-th highest of the first `count` scores, by quickselect (Hoare 1961); 0 when they all fit."""
+def beam_cut(scores: NDArray[np.float64], values: NDArray[np.float64], count: int, beam: int) -> float:
+    """The `beam`-th highest of the first `count` scores, by quickselect (Hoare 1961); 0 when they all fit.
+
+    `values` is room to work in.
+    """
     if count <= beam:
         return 0.0
-    values = ws.scratch
     for index in range(count):
-        values[index] = ws.scores[index]
+        values[index] = scores[index]
     low, high, target = 0, count - 1, beam - 1
     while low < high:
         pivot = values[(low + high) >> 1]
@@ -321,7 +324,7 @@ def beam_cut(ws: Workspace, count: int, beam: int) -> float:
 def renew_beam(ws: Workspace, fusion: Fusion, settings: Settings, count: int, best: float) -> None:
     """Make the best of the prefixes that stay and of the `count` candidates the beam; divide all by the best."""
     width = ws.width[0]
-    cut = max(best * settings.beam_ratio, beam_cut(ws, width + count, settings.beam))
+    cut = max(best * settings.beam_ratio, beam_cut(ws.scores, ws.scratch, width + count, settings.beam))
     scale = 1.0 / best
     kept = 0
     for index in range(width):

@@ -15,12 +15,13 @@ from asr.decoding.beam_finish import Snapshot, beam_nodes, common_ancestor, endi
 from asr.decoding.beam_kernel import Settings, Workspace, advance, make_workspace, start
 from asr.decoding.fusion import final_gain
 from asr.decoding.fusion_setup import Knowledge
-from asr.decoding.prefix_tree import NONE, ROOT, clear, load_nodes, make_tree, trace
+from asr.decoding.prefix_tree import NONE, ROOT, load_nodes, make_tree, trace
 from asr.decoding.readings import Reading, lexicon_words
 from asr.errors import DecodingError
 from asr.units import Units
 
 log = logging.getLogger("asr")
+NEGLIGIBLE = 9.0  # natural log: a reading this far below the best has a share of one in ten thousand
 FIRST_ROOM = 1 << 14  # prefixes; as much as stays in a core's cache
 
 
@@ -43,9 +44,7 @@ class BeamSearch:
 
     def begin(self) -> None:
         """Forget what this thread searched before, and start an utterance."""
-        workspace = self._workspace()
-        clear(workspace.tree)
-        start(workspace, self.knowledge.fusion)
+        start(self._workspace(), self.knowledge.fusion)
 
     def run(self, log_probs: NDArray[np.floating], frames_before: int = 0) -> None:
         """Go on through a block.
@@ -82,19 +81,27 @@ class BeamSearch:
             workspace = self._local.workspace = make_workspace(len(self.units), self.settings.beam, 2 * needed)
         restore(workspace, snapshot)
 
-    def readings(self, log_probs: NDArray[np.floating], wanted: int) -> list[Reading]:
+    def readings(self, log_probs: NDArray[np.floating], texts: int, rivals: int = 0) -> list[Reading]:
         """The best readings if the utterance ends here, best first; at least one.
 
         Args:
             log_probs: (T, V) of the whole utterance.
-            wanted: number of readings.
+            texts: so many different texts, if there are as many.
+            rivals: so many readings, if as many have a share worth mentioning of the probability.
         """
-        workspace = self._workspace()
-        scores, nodes, gains, words = endings(workspace, self.knowledge.fusion)
+        scores, nodes, gains, words = endings(self._workspace(), self.knowledge.fusion)
         if not len(scores):
             return [self._nearest_word_end(log_probs)]
-        order = np.argsort(-scores, kind="stable")[:wanted].tolist()
-        return [self._reading(int(nodes[i]), float(scores[i]), float(gains[i]), int(words[i])) for i in order]
+        found: list[Reading] = []
+        different: set[str] = set()
+        for index in np.argsort(-scores, kind="stable").tolist():
+            worth = len(found) < rivals and scores[index] > found[0].score - NEGLIGIBLE if found else True
+            if len(different) >= texts and not worth:
+                break
+            reading = self._reading(int(nodes[index]), float(scores[index]), float(gains[index]), int(words[index]))
+            found.append(reading)
+            different.add(reading.text)
+        return found
 
     def stable_tokens(self, snapshot: Snapshot) -> list[int]:
         """Units that every reading begins with, whatever comes."""

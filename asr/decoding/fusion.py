@@ -95,16 +95,17 @@ def finish_word(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Integ
     return gain, after, NONE
 
 
-@kernel
+@inlined
 def end_gain(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Integer) -> float:
     """Factor of ending the word in progress; the first homophone's is kept in the node."""
     if variant > 1:
         return finish_word(fusion, tree, index, variant)[0]
     node = tree.nodes[index]
     if node["end_gain"] < 0.0:
-        gain, after, _ = finish_word(fusion, tree, index, 1)
+        gain, after, word = finish_word(fusion, tree, index, 1)
         node["end_gain"] = gain
         node["end_state"] = after
+        node["end_word"] = word
     return node["end_gain"]
 
 
@@ -134,7 +135,7 @@ def arc_bound(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
     return bound
 
 
-@kernel
+@inlined
 def arc_gain(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, variant: Integer) -> float:
     """Factor of extending a prefix by a unit."""
     node = tree.nodes[index]
@@ -153,7 +154,7 @@ def arc_gain(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, v
     return gain
 
 
-@kernel
+@inlined
 def set_states(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
     """Fill in what a new node knows about language model, spelling and phrases from its parent."""
     node = tree.nodes[index]
@@ -167,7 +168,11 @@ def set_states(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
         node["lm_state"] = weighted_word(fusion, parent["lm_state"], fusion.token_words[token])[1]
     elif fusion.scoring == SCORE_WORDS:
         state: Integer = np.int64(parent["spelling"])
-        if node["variant"] > 0:
+        if node["variant"] == 1:
+            node["lm_state"] = parent["end_state"]
+            node["word"] = parent["end_word"]
+            state = START
+        elif node["variant"] > 1:
             _, after, word = finish_word(fusion, tree, node["parent"], node["variant"])
             node["lm_state"] = after
             node["word"] = word

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.hashing import build_table, find_slot
-from asr.decoding.jit import Integer, kernel
+from asr.decoding.jit import Integer, inlined, kernel
 
 OUTSIDE = 0  # the state of having read no beginning of a phrase
 BOUNDARY = 0  # the symbol of a word boundary, and as a unit the end of the utterance; the blank is no unit of a text
@@ -52,7 +52,7 @@ def follow(phrases: PhraseArrays, state: Integer, symbol: Integer) -> Integer:
         state = np.int64(phrases.failures[state])
 
 
-@kernel
+@inlined
 def read_unit(phrases: PhraseArrays, state: Integer, token: Integer) -> tuple[Integer, float]:
     """Next state after a unit, and the boosts of the phrases that it completed."""
     boost = 0.0
@@ -64,13 +64,13 @@ def read_unit(phrases: PhraseArrays, state: Integer, token: Integer) -> tuple[In
     return state, boost
 
 
-@kernel
+@inlined
 def phrase_step(phrases: PhraseArrays, state: Integer, token: Integer) -> Integer:
     """Next state after a unit."""
     return read_unit(phrases, np.int64(state), token)[0]
 
 
-@kernel
+@inlined
 def phrase_gain(phrases: PhraseArrays, state: Integer, token: Integer) -> float:
     """Factor of reading a unit, or of ending the utterance (token BOUNDARY)."""
     after, boost = read_unit(phrases, np.int64(state), token)

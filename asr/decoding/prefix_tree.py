@@ -32,6 +32,7 @@ NODE = np.dtype(
         ("spelling", np.int32),  # state of the word in progress in the spelling graph, NONE outside the vocabulary
         ("lm_state", np.int32),
         ("end_state", np.int32),  # cached language-model state after finishing the word in progress
+        ("end_word", np.int32),  # cached lexicon word that finishing it gives, or NONE
         ("phrase", np.int32),  # state in the automaton of boosted phrases
         ("hash_slot", np.int32),
     ],

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.hashing import build_table, find_slot
-from asr.decoding.jit import Integer, inlined, kernel
+from asr.decoding.jit import Integer, inlined
 from asr.decoding.prefix_tree import NONE, VARIANTS
 from asr.errors import DecodingError
 from asr.units import BLANK_SYMBOL, UNKNOWN_SYMBOL, WORD_START, Units
@@ -43,7 +43,7 @@ class SpellingGraph:
     unspellable: list[str]
 
 
-@kernel
+@inlined
 def spell(graph: SpellingArrays, state: Integer, token: Integer) -> Integer:
     """State after one more unit, or NONE when no word goes on like this."""
     key = np.int64(state) * graph.units + token

@@ -1,0 +1,180 @@
+"""The decoders that `decode.py` compares, each as a function from log-probabilities (T, V) to a text.
+
+A peer that is not installed is left out. Peers get the same labels, language model, weights, beam and thresholds as
+ours, in their own terms; what they cannot be told is said where it is so.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from asr.decoding.beam import BeamDecoder, BeamOptions
+from asr.decoding.fusion_setup import Weights
+from asr.decoding.lexicon import Lexicon
+from asr.decoding.ngram import NGramModel
+from asr.units import WORD_START, Units
+
+System = Callable[[np.ndarray], str]
+LN10 = math.log(10.0)
+UNKNOWN_LOG10 = -10.0  # pyctcdecode's default for an unknown word, scaled by alpha
+ALL_TOKENS = 50  # flashlight-text has no probability threshold for units, only a number of them
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be decoded how.
+
+    Attributes:
+        kind: "none", "word LM" or "lexicon" (closed, with the word LM).
+        arpa: the language model as ARPA file, for the peers.
+    """
+
+    units: Units
+    kind: str
+    beam: int
+    token_threshold: float
+    beam_threshold: float
+    alpha: float
+    beta: float
+    lm: NGramModel
+    arpa: str
+
+    @property
+    def words(self) -> list[str]:
+        """Vocabulary of the language model."""
+        return [word for word in self.lm.words if not word.startswith("<")]
+
+    @property
+    def weights(self) -> Weights:
+        """Weights with pyctcdecode's penalty for unknown words."""
+        return Weights(self.alpha, self.beta, -UNKNOWN_LOG10 * LN10 * self.alpha)
+
+    def labels(self) -> list[str]:
+        """Unit symbols, the blank as the empty string."""
+        return ["", *self.units.symbols[1:]]
+
+
+def systems(task: Task) -> dict[str, System]:
+    """The systems that are installed and can do the task, by their names on PyPI."""
+    found: dict[str, System] = {"ours": ours(task, words=False), "ours + word times": ours(task, words=True)}
+    makers: list[tuple[str, str, Callable[[Task], System | None]]] = [
+        ("pyctcdecode", "pyctcdecode", pyctcdecode),
+        ("flashlight-text", "flashlight", flashlight),
+        ("fast-ctc-decode", "fast_ctc_decode", fast_ctc_decode),
+        ("ctc-beam-decoder", "ctc_beam_decoder", ctc_beam_decoder),
+        ("speechbrain", "speechbrain", speechbrain),
+    ]
+    for name, module, make in makers:
+        if importlib.util.find_spec(module) is None:
+            continue
+        system = make(task)
+        if system is not None:
+            found[name] = system
+    return found
+
+
+def ours(task: Task, words: bool) -> System:
+    decoder = BeamDecoder(
+        task.units, 0.04, options=BeamOptions(task.beam, task.token_threshold, task.beam_threshold, words=words),
+        weights=task.weights, lm=task.lm if task.kind != "none" else None,
+        lexicon=Lexicon.from_words(task.words) if task.kind == "lexicon" else None,
+    )  # fmt: skip
+    return lambda log_probs: decoder.decode(log_probs)[0].text
+
+
+def pyctcdecode(task: Task) -> System | None:
+    if task.kind == "lexicon":
+        return None
+    from pyctcdecode import build_ctcdecoder
+
+    model = {"kenlm_model_path": task.arpa, "unigrams": task.words} if task.kind != "none" else {}
+    decoder = build_ctcdecoder(task.labels(), alpha=task.alpha, beta=task.beta, unk_score_offset=UNKNOWN_LOG10, **model)
+    pruning = {"beam_prune_logp": -task.beam_threshold, "token_min_logp": task.token_threshold}
+    return lambda log_probs: decoder.decode(log_probs, beam_width=task.beam, **pruning)
+
+
+def ctc_beam_decoder(task: Task) -> System | None:
+    if task.kind == "lexicon":
+        return None
+    from ctc_beam_decoder import build_ctcdecoder
+
+    model = {"kenlm_model_path": task.arpa, "unigrams": task.words} if task.kind != "none" else {}
+    decoder = build_ctcdecoder(task.labels(), alpha=task.alpha, beta=task.beta, unk_score_offset=UNKNOWN_LOG10, **model)
+    pruning = {"beam_prune_logp": -task.beam_threshold, "token_min_logp": task.token_threshold}
+    return lambda log_probs: decoder.decode(log_probs, beam_width=task.beam, **pruning)
+
+
+def fast_ctc_decode(task: Task) -> System | None:
+    if task.kind != "none":
+        return None
+    from fast_ctc_decode import beam_search
+
+    alphabet = [chr(0x4E00 + index) for index in range(len(task.units))]  # one character a unit, as it demands
+    ids = {character: index for index, character in enumerate(alphabet)}
+    cut = min(math.exp(task.token_threshold), 0.99 / len(task.units))
+
+    def decode(log_probs: np.ndarray) -> str:
+        text, _ = beam_search(np.exp(log_probs), alphabet, task.beam, cut)
+        return task.units.decode(ids[character] for character in text)
+
+    return decode
+
+
+def flashlight(task: Task) -> System | None:
+    if task.kind == "none":
+        return None
+    from flashlight.lib.text import decoder as fl
+    from flashlight.lib.text.decoder.kenlm import KenLM
+    from flashlight.lib.text.dictionary import Dictionary
+
+    words = Dictionary([*task.words, "<unk>"])
+    model = KenLM(task.arpa, words)
+    separator = task.units.space if task.units.space is not None else 0
+    trie = fl.Trie(len(task.units), separator)
+    start = model.start(False)
+    for word in task.words:
+        spelling = task.units.encode(word) + ([task.units.space] if task.units.space is not None else [])
+        index = words.get_index(word)
+        trie.insert(spelling, index, model.score(start, index)[1])
+    trie.smear(fl.SmearingMode.MAX)
+    options = fl.LexiconDecoderOptions(
+        beam_size=task.beam, beam_size_token=min(len(task.units), ALL_TOKENS), beam_threshold=task.beam_threshold,
+        lm_weight=task.alpha, word_score=task.beta, unk_score=-math.inf, sil_score=0.0, log_add=True,
+        criterion_type=fl.CriterionType.CTC,
+    )  # fmt: skip
+    decoder = fl.LexiconDecoder(options, trie, model, separator, 0, words.get_index("<unk>"), [], False)
+
+    def decode(log_probs: np.ndarray) -> str:
+        emissions = np.ascontiguousarray(log_probs, np.float32)
+        results = decoder.decode(emissions.ctypes.data, *emissions.shape)
+        if not results:
+            return ""
+        return " ".join(words.get_entry(index) for index in results[0].words if index >= 0)
+
+    return decode
+
+
+def speechbrain(task: Task) -> System | None:
+    if task.kind == "lexicon":
+        return None
+    import torch
+    from speechbrain.decoders.ctc import CTCBeamSearcher
+
+    model: dict[str, Any] = {"kenlm_model_path": task.arpa, "unigrams": task.words} if task.kind != "none" else {}
+    space = task.units.space
+    searcher = CTCBeamSearcher(
+        blank_index=0, vocab_list=["<blank>", *task.units.symbols[1:]], space_token=" " if space else WORD_START,
+        beam_size=task.beam, beam_prune_logp=-task.beam_threshold, token_prune_min_logp=task.token_threshold,
+        alpha=task.alpha, beta=task.beta, unk_score_offset=UNKNOWN_LOG10, topk=1, **model,
+    )  # fmt: skip
+
+    def decode(log_probs: np.ndarray) -> str:
+        return str(searcher(torch.from_numpy(log_probs)[None])[0][0].text).strip()
+
+    return decode
