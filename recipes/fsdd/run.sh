@@ -21,7 +21,7 @@ stage_1() {
   [ -z "$held_out" ] || options=(--held-out-speaker "$held_out")
   asr prepare fsdd --corpus "$(corpus_path fsdd)" --out "$data" ${options[@]+"${options[@]}"}
   asr validate "$data/train.jsonl"
-  asr validate "$data/test.jsonl"
+  asr validate "$data/test.jsonl" --against "$data/train.jsonl" --same-speakers
 }
 
 stage_2() { compute_features train dev test; }

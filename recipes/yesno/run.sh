@@ -11,7 +11,7 @@ stage_0() { corpus_path yesno >&2; }
 stage_1() {
   asr prepare yesno --corpus "$(corpus_path yesno)" --out "$data"
   asr validate "$data/train.jsonl"
-  asr validate "$data/test.jsonl"
+  asr validate "$data/test.jsonl" --against "$data/train.jsonl" --same-speakers
 }
 
 stage_2() { compute_features train dev test; }
