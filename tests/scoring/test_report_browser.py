@@ -54,10 +54,10 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     session.quit()
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
     """A report of 10,000 utterances and two systems."""
-    folder, draw = tmp_path_factory.mktemp("many"), random.Random(1)
+    folder, draw = tmp_path, random.Random(1)
     words = [f"word{n}" for n in range(300)]
     refs = [[draw.choice(words) for _ in range(draw.randint(1, 20))] for _ in range(10_000)]
     for name, rate in (("ref", 0.0), ("a", 0.1), ("b", 0.12)):
