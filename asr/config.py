@@ -160,6 +160,7 @@ class DecodingConfig(Section):
     nbest: int = Field(1, ge=1)
     alpha: float = Field(0.5, ge=0, description="language-model weight")
     beta: float = Field(0.0, description="word (or token) insertion bonus, natural log")
+    unknown_penalty: float = Field(10.0, ge=0, description="for each word the language model lacks, natural log")
 
 
 class ExperimentConfig(Section):

@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -128,6 +129,14 @@ class Units:
             raise UnitsError(path, "lacks its '#units KIND' header", "build it with 'asr units'")
         model = base64.b64decode(payload[0]) if payload[0] else None
         return Units(kind, [" " if s == SPACE_SYMBOL else s for s in symbols], model)  # type: ignore[arg-type]
+
+
+def required_frames(labels: Sequence[int] | str) -> int:
+    """Fewest output frames in which CTC can emit `labels`: one each, and a blank between equal neighbours.
+
+    Graves et al. (2006), "Connectionist temporal classification", section 3.1.
+    """
+    return len(labels) + sum(left == right for left, right in pairwise(labels))
 
 
 def build_units(texts: Iterable[str], config: UnitsConfig) -> Units:

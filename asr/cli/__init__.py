@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from asr.cli.align import align
 from asr.cli.convert import convert
 from asr.cli.decode import decode
 from asr.cli.download import download
+from asr.cli.export import export
 from asr.cli.features import features
 from asr.cli.lm import app as lm_app
 from asr.cli.prepare import prepare
@@ -48,3 +50,5 @@ app.command("decode")(decode)
 app.command("tune")(tune)
 app.command("transcribe")(transcribe)
 app.add_typer(lm_app, name="lm")
+app.command("align")(align)
+app.command("export")(export)

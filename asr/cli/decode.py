@@ -21,6 +21,7 @@ def decode(
     hotwords: Hotwords = None,
     alpha: Alpha = None,
     beta: Beta = None,
+    nbest: Annotated[int | None, typer.Option(help="Readings of each utterance, into nbest.jsonl.", min=1)] = None,
     batch_size: Annotated[int, typer.Option(help="Utterances in the model at once.", min=1)] = 16,
     device: Device = None,
     threads: Threads = 0,
@@ -29,7 +30,7 @@ def decode(
     from asr.transcribing.decoders import DecoderChoice, load_recognizer
     from asr.transcribing.decoding_set import decode_set
 
-    choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta)
+    choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta, nbest)
     recognizer = load_recognizer(model, choice, device=device, threads=threads)
     summary = decode_set(recognizer, manifest, out, features=features, batch_size=batch_size)
     print(

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +17,7 @@ from asr.corpus.manifest import load_manifest, read_manifest, write_manifest
 from asr.corpus.utterance import Utterance
 from asr.errors import AudioError, CorpusError
 from asr.progress import track
-from asr.units import Units
+from asr.units import Units, required_frames
 
 log = logging.getLogger("asr")
 
@@ -123,14 +122,6 @@ def fix(manifest: str | Path, offences: Iterable[Offence], out: str | Path) -> d
     return dict(counts)
 
 
-def ctc_frames_needed(labels: list[int] | str) -> int:
-    """Fewest frames in which CTC can write `labels`: one each, and a blank between equal neighbours.
-
-    A. Graves et al., "Connectionist Temporal Classification", ICML 2006, section 3.1.
-    """
-    return len(labels) + sum(one == other for one, other in pairwise(labels))
-
-
 def _check_text(utterance: Utterance, line: int, units: Units | None, frame_seconds: float) -> Iterator[Offence]:
     text = " ".join(utterance.text.split())
     if not text:
@@ -147,7 +138,7 @@ def _check_text(utterance: Utterance, line: int, units: Units | None, frame_seco
         yield Offence("characters", utterance.id, message, "drop" if fatal else "nothing", line)
         if fatal:
             return
-    needed = ctc_frames_needed(units.encode(text) if units is not None else text)
+    needed = required_frames(units.encode(text) if units is not None else text)
     available = max(0, int((utterance.duration - WINDOW_OVERHANG) / frame_seconds))
     if needed > available:
         # Without an inventory the units may be longer than characters, and then the text may fit after all.

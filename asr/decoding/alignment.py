@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numba import njit
@@ -18,7 +17,7 @@ from asr.decoding.hypothesis import Word
 from asr.decoding.log_probs import check_log_probs
 from asr.decoding.times import UnitSpan, timed_words, unit_spans
 from asr.errors import DecodingError
-from asr.units import BLANK, Units
+from asr.units import BLANK, Units, required_frames
 
 IMPOSSIBLE = -np.inf
 
@@ -63,11 +62,6 @@ def align_text(
     return Alignment(timed_words(spans, units), spans, path_score, score_tokens(log_probs, tokens))
 
 
-def frames_needed(tokens: Sequence[int]) -> int:
-    """Fewest frames that can say the units: one each, and a blank between equal neighbours."""
-    return len(tokens) + sum(a == b for a, b in pairwise(tokens))
-
-
 def align_tokens(
     log_probs: NDArray[np.floating], tokens: Sequence[int], subject: str = "text"
 ) -> tuple[NDArray[np.int64], float]:
@@ -83,7 +77,7 @@ def align_tokens(
     Raises:
         DecodingError: too few frames, or every path has probability 0.
     """
-    need = frames_needed(tokens)
+    need = required_frames(tokens)
     if len(log_probs) < need:
         raise DecodingError(
             subject,

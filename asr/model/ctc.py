@@ -7,18 +7,12 @@ networks". Shapes: B utterances, T output frames, V units (blank = 0), L labels 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from asr.errors import TrainingError
-from asr.units import BLANK
-
-
-def required_frames(labels: Sequence[int]) -> int:
-    """Fewest output frames that can emit `labels`: one each, and a blank between equal neighbours."""
-    return len(labels) + sum(left == right for left, right in pairwise(labels))
+from asr.units import BLANK, required_frames
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[int]]) -> Tensor:

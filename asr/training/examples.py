@@ -24,9 +24,9 @@ from asr.features.computing import speed_id
 from asr.features.normalisation import Normaliser
 from asr.features.spec_augment import spec_augment
 from asr.features.store import FeatureStore
-from asr.model.ctc import check_feasible, required_frames
+from asr.model.ctc import check_feasible
 from asr.seeding import generator_for
-from asr.units import Units
+from asr.units import Units, required_frames
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from asr.batching import plan_in_order
 from asr.config import BatchingConfig
 from asr.decoding.greedy import GreedyDecoder
 from asr.model.acoustic import AcousticModel
-from asr.model.ctc import ctc_loss, per_label, required_frames
+from asr.model.ctc import ctc_loss, per_label
 from asr.model.directory import seconds_per_frame
 from asr.scoring.wer import score
 from asr.training.examples import Examples
-from asr.units import Units
+from asr.units import Units, required_frames
 
 BATCHING = BatchingConfig(seconds=120.0, utterances=16)
 

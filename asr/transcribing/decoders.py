@@ -18,7 +18,7 @@ from asr.transcribing.recognizer import Recognizer
 if TYPE_CHECKING:
     from asr.decoding.beam import BeamDecoder
 
-LM, CONFIDENCE = "lm", "confidence.json"  # beside the weights in a model directory; both optional
+LM, LEXICON, CONFIDENCE = "lm", "lexicon.txt", "confidence.json"  # in a model directory; all optional
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class DecoderChoice:
         hotwords: file of phrases to boost, one a line, optionally a tab and a boost.
         alpha: weight of the language model.
         beta: bonus for each word, natural log.
+        nbest: readings of each utterance.
     """
 
     beam: int | None = None
@@ -40,6 +41,7 @@ class DecoderChoice:
     hotwords: Path | None = None
     alpha: float | None = None
     beta: float | None = None
+    nbest: int | None = None
 
 
 def load_recognizer(
@@ -86,24 +88,30 @@ def _beam_decoder(trained: TrainedModel, choice: DecoderChoice, phrases: Phrases
     from asr.decoding.lexicon import Lexicon
     from asr.decoding.lm_files import load_lm
 
-    settings, own_lm = trained.config.decoding, trained.directory / LM
-    lm = choice.lm or (own_lm if own_lm.is_dir() else None)
-    confidence = trained.directory / CONFIDENCE
+    settings = trained.config.decoding
+    lm = choice.lm or _existing(trained.directory / LM)
+    lexicon = choice.lexicon or _existing(trained.directory / LEXICON)
+    confidence = _existing(trained.directory / CONFIDENCE)
     return BeamDecoder(
         trained.units,
         trained.seconds_per_frame,
         options=BeamOptions(
-            beam, settings.token_threshold, settings.beam_threshold, nbest=settings.nbest
+            beam, settings.token_threshold, settings.beam_threshold, nbest=choice.nbest or settings.nbest
         ),
         weights=Weights(
             settings.alpha if choice.alpha is None else choice.alpha,
             settings.beta if choice.beta is None else choice.beta,
+            settings.unknown_penalty,
         ),
         lm=load_lm(lm) if lm is not None else None,
-        lexicon=Lexicon.from_file(choice.lexicon) if choice.lexicon is not None else None,
+        lexicon=Lexicon.from_file(lexicon) if lexicon is not None else None,
         phrases=phrases,
-        confidence=ConfidenceModel.load(confidence) if confidence.is_file() else None,
+        confidence=ConfidenceModel.load(confidence) if confidence is not None else None,
     )  # fmt: skip
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.exists() else None
 
 
 def load_phrases(trained: TrainedModel, hotwords: Path | None) -> Phrases | None:

@@ -17,9 +17,9 @@ from asr.audio import write_audio
 from asr.config import UnitsConfig
 from asr.corpus.manifest import load_manifest, write_manifest
 from asr.corpus.utterance import Utterance
-from asr.corpus.validation import ctc_frames_needed, fix, validate
+from asr.corpus.validation import fix, validate
 from asr.errors import CorpusError
-from asr.units import build_units
+from asr.units import build_units, required_frames
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_the_frame_period_and_the_units_decide_what_fits(good, tmp_path):
 @given(labels=st.lists(st.integers(1, 3), max_size=5))
 def test_frames_needed_is_the_shortest_path_that_collapses_to_the_labels(labels):
     """By trying all paths: merge repeats, then remove blanks (0)."""
-    needed = ctc_frames_needed(labels)
+    needed = required_frames(labels)
 
     def reachable(frames: int) -> bool:
         alphabet = sorted({0, *labels})

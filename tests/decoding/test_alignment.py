@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from asr.decoding.alignment import align_text, align_tokens, frames_needed, score_tokens
+from asr.decoding.alignment import align_text, align_tokens, score_tokens
 from asr.errors import DecodingError, UnitsError
-from asr.units import BLANK_SYMBOL, Units
+from asr.units import BLANK_SYMBOL, Units, required_frames
 
 CHARACTERS = Units("characters", [BLANK_SYMBOL, " ", "a", "b"])
 
@@ -21,7 +21,7 @@ def random_log_probs(frames: int, size: int, seed: int) -> np.ndarray:
 def random_tokens(frames: int, size: int, seed: int) -> list[int]:
     rng = np.random.default_rng(seed + 1000)
     tokens = rng.integers(1, size, rng.integers(1, frames + 1)).tolist()
-    while frames_needed(tokens) > frames:
+    while required_frames(tokens) > frames:
         tokens.pop()
     return tokens
 

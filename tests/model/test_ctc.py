@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.errors import TrainingError
-from asr.model.ctc import check_feasible, ctc_loss, per_label, required_frames
+from asr.model.ctc import check_feasible, ctc_loss, per_label
+from asr.units import required_frames
 
 
 def collapse(path):
