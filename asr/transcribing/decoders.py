@@ -63,22 +63,33 @@ def load_recognizer(
         torch.set_num_threads(threads)
     trained = load_trained(model, device)
     choice = choice or DecoderChoice()
+    _refuse_useless(trained, choice)
     phrases = load_phrases(trained, choice.hotwords)
     return Recognizer(trained, build_decoder(trained, choice, phrases), phrases)
 
 
 def build_decoder(trained: TrainedModel, choice: DecoderChoice, phrases: Phrases | None) -> Decoder:
     """The decoder for a model; see `load_recognizer`."""
-    settings = trained.config.decoding
-    beam = choice.beam
-    if beam is None:
-        beam = settings.beam if settings.decoder == "beam" else 0
+    beam = _beam_width(trained, choice)
     if beam > 0:
         return _beam_decoder(trained, choice, phrases, beam)
+    return GreedyDecoder(trained.units, trained.seconds_per_frame)
+
+
+def _beam_width(trained: TrainedModel, choice: DecoderChoice) -> int:
+    """Width of the beam search; 0 is greedy decoding."""
+    if choice.beam is not None:
+        return choice.beam
+    settings = trained.config.decoding
+    return settings.beam if settings.decoder == "beam" else 0
+
+
+def _refuse_useless(trained: TrainedModel, choice: DecoderChoice) -> None:
+    if _beam_width(trained, choice) > 0:
+        return
     for option, value in (("--lm", choice.lm), ("--lexicon", choice.lexicon), ("--hotwords", choice.hotwords)):
         if value is not None:
             raise UsageError(option, "has no effect on greedy decoding", "add --beam-size 32")
-    return GreedyDecoder(trained.units, trained.seconds_per_frame)
 
 
 def _beam_decoder(trained: TrainedModel, choice: DecoderChoice, phrases: Phrases | None, beam: int) -> BeamDecoder:
