@@ -165,8 +165,9 @@ def lexicon_arcs(spellings: list[tuple[int, Spelling]], units: Units, cost: floa
     same = Counter(spelling for _, spelling in spellings)
     beginnings = {spelling[:end] for _, spelling in spellings for end in range(1, len(spelling))}
     used: Counter[Spelling] = Counter()
-    start, after, state = 0, 1 if units.space is not None else 0, 2
-    arcs: list[str] = []
+    begin, after = 0, 1
+    start, state = 2, 3
+    arcs = [f"{begin} {start} {EPSILON} {EPSILON}", f"{begin}", f"{after}"]
     for number, spelling in spellings:
         labels = [token + 1 for token in spelling]
         if same[spelling] > 1 or spelling in beginnings:
@@ -178,9 +179,8 @@ def lexicon_arcs(spellings: list[tuple[int, Spelling]], units: Units, cost: floa
             target = after if last else state
             arcs.append(f"{source} {target} {label} {number if place == 0 else EPSILON} {cost if place == 0 else 0.0}")
             source, state = target, state + (not last)
-    if units.space is not None:
-        arcs += [f"{after} {start} {units.space + 1} {EPSILON}", f"{after}"]
-    return [*arcs, f"{start}"], 1 + max(used.values(), default=0)
+    space = EPSILON if units.space is None else units.space + 1
+    return [*arcs, f"{after} {start} {space} {EPSILON}"], 1 + max(used.values(), default=0)
 
 
 def ctc_arcs(size: int, marks: int) -> Iterator[str]:
