@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -133,30 +134,34 @@ class _Builder:
         """Failure links breadth first, and along them credits, completed phrases and the bounds of the arcs."""
         order, failures = self._breadth_first()
         size = len(order)
-        credits, completed = np.array(self.credits), np.array(self.completed)
-        reach = np.zeros(size)  # highest boost + credit of any state one symbol ahead
-        after_boundary = np.zeros(size, np.bool_)
-        for state in order:
+        credits, completed = list(self.credits), list(self.completed)
+        reach = [0.0] * size  # highest boost + credit of any state one symbol ahead
+        after_boundary = [False] * size
+        for state in order[1:]:
             credits[state] = max(credits[state], credits[failures[state]])
-            completed[state] += completed[failures[state]] if state != OUTSIDE else 0.0
-            after_boundary[list(self.children[state].values())] = [s == BOUNDARY for s in self.children[state]]
+            completed[state] += completed[failures[state]]
         for state in order:
-            ahead = [completed[child] + credits[child] for child in self.children[state].values()]
-            reach[state] = max([reach[failures[state]], *ahead])
-        through = np.array([self._follow(state, BOUNDARY, failures) for state in range(size)])
-        bounds = np.maximum(reach, completed[through] + reach[through]) - credits
+            reach[state] = reach[failures[state]]
+            for symbol, child in self.children[state].items():
+                reach[state] = max(reach[state], completed[child] + credits[child])
+                after_boundary[child] = symbol == BOUNDARY
+        through = [self._follow(state, BOUNDARY, failures) for state in range(size)]
+        bounds = [
+            math.exp(max(0.0, max(reach[state], completed[after] + reach[after]) - credits[state]))
+            for state, after in enumerate(through)
+        ]
         arcs = [(s * len(units) + symbol, t) for s in order for symbol, t in self.children[s].items()]
         keys, values = build_table(np.array([k for k, _ in arcs], np.int64), np.array([v for _, v in arcs], np.int32))
         silent = (" ", WORD_START)
         return PhraseArrays(
-            keys, values, failures, credits, completed, np.exp(np.maximum(bounds, 0.0)),
+            keys, values, np.array(failures, np.int32), np.array(credits), np.array(completed), np.array(bounds),
             begins_word=np.array([units.starts_word(i) or units.symbols[i] in silent for i in range(len(units))]),
             has_letters=np.array([symbol not in silent for symbol in units.symbols]),
-            after_boundary=after_boundary, start=self.children[OUTSIDE][BOUNDARY], units=len(units),
+            after_boundary=np.array(after_boundary), start=self.children[OUTSIDE][BOUNDARY], units=len(units),
         )  # fmt: skip
 
-    def _breadth_first(self) -> tuple[list[int], np.ndarray]:
-        failures = np.zeros(len(self.children), np.int32)
+    def _breadth_first(self) -> tuple[list[int], list[int]]:
+        failures = [0] * len(self.children)
         queue = deque([OUTSIDE])
         order: list[int] = []
         while queue:
@@ -164,11 +169,11 @@ class _Builder:
             order.append(state)
             for symbol, child in self.children[state].items():
                 if state != OUTSIDE:
-                    failures[child] = self._follow(int(failures[state]), symbol, failures)
+                    failures[child] = self._follow(failures[state], symbol, failures)
                 queue.append(child)
         return order, failures
 
-    def _follow(self, state: int, symbol: int, failures: np.ndarray) -> int:
+    def _follow(self, state: int, symbol: int, failures: list[int]) -> int:
         while symbol not in self.children[state] and state != OUTSIDE:
-            state = int(failures[state])
+            state = failures[state]
         return self.children[state].get(symbol, OUTSIDE)

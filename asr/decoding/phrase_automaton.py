@@ -42,14 +42,14 @@ class PhraseArrays(NamedTuple):
 @kernel
 def follow(phrases: PhraseArrays, state: Integer, symbol: Integer) -> Integer:
     """Next state after a unit or a boundary."""
-    while True:
+    while state != OUTSIDE:
         key = np.int64(state) * phrases.units + symbol
         slot = find_slot(phrases.keys, key)
         if phrases.keys[slot] == key:
             return np.int64(phrases.next_states[slot])
-        if state == OUTSIDE:
-            return np.int64(OUTSIDE)
         state = np.int64(phrases.failures[state])
+    # every phrase begins with a boundary, so nothing else leads in
+    return np.int64(phrases.start if symbol == BOUNDARY else OUTSIDE)
 
 
 @inlined
