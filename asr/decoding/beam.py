@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from asr.decoding.alignment import align_tokens
 from asr.decoding.beam_finish import Snapshot
-from asr.decoding.beam_kernel import Settings
 from asr.decoding.beam_search import BeamSearch
+from asr.decoding.beam_workspace import Settings
 from asr.decoding.biasing import Phrases
 from asr.decoding.confidence import ConfidenceModel, word_features
 from asr.decoding.fusion_setup import Weights, build_knowledge, reweighted

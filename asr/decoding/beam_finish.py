@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from asr.decoding.beam_kernel import Workspace
+from asr.decoding.beam_workspace import Workspace
 from asr.decoding.fusion import SCORE_WORDS, Fusion, final_gain
 from asr.decoding.jit import Integer
 from asr.decoding.prefix_tree import VARIANTS, clear, extract, load_nodes, reachable

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.beam_kernel import Settings
+from asr.decoding.beam_workspace import Settings
 from asr.decoding.biasing import Phrases
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.lexicon import Lexicon

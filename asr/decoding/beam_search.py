@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from asr.decoding.alignment import score_tokens
 from asr.decoding.beam_finish import Snapshot, beam_nodes, common_ancestor, endings, restore, save
-from asr.decoding.beam_kernel import Settings, Workspace, advance, make_workspace, start
+from asr.decoding.beam_kernel import advance, start
+from asr.decoding.beam_workspace import Settings, Workspace, make_workspace
 from asr.decoding.fusion import final_gain
 from asr.decoding.fusion_setup import Knowledge
 from asr.decoding.prefix_tree import NONE, ROOT, load_nodes, make_tree, trace

@@ -14,8 +14,8 @@ import pytest
 
 from asr.decoding.automaton import build_model
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.beam_kernel import Settings
 from asr.decoding.beam_reference import ReferenceKnowledge, ReferenceSearch
+from asr.decoding.beam_workspace import Settings
 from asr.decoding.biasing import Phrases
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.kneser_ney import train_ngrams

@@ -146,8 +146,8 @@ def timed(system: System, log_probs: np.ndarray) -> tuple[float, str]:
 def exact_score(task: Task, log_probs: np.ndarray, text: str) -> float:
     """Natural-log score of a text by the definition that all systems search with; -inf where they may not say it."""
     words = text.split()
-    known = set(task.words)
-    if task.kind == "lexicon" and not known.issuperset(words):
+    known = task.lm.ids
+    if task.kind == "lexicon" and any(word not in known for word in words):
         return -math.inf
     score = score_tokens(log_probs, task.units.encode(text))
     if task.kind == "none":

@@ -10,6 +10,7 @@ import importlib.util
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class Task:
     lm: NGramModel
     arpa: str
 
-    @property
+    @cached_property
     def words(self) -> list[str]:
         """Vocabulary of the language model."""
         return [word for word in self.lm.words if not word.startswith("<")]
@@ -150,8 +151,13 @@ def flashlight(task: Task) -> System | None:
     )  # fmt: skip
     decoder = fl.LexiconDecoder(options, trie, model, separator, 0, words.get_index("<unk>"), [], False)
 
+    # It ends a word only at a separator, so without one after the last word it would lose it.
+    closing = np.full((1, len(task.units)), -100.0, np.float32)
+    closing[0, separator] = 0.0
+
     def decode(log_probs: np.ndarray) -> str:
-        emissions = np.ascontiguousarray(log_probs, np.float32)
+        emissions = log_probs if task.units.space is None else np.concatenate([log_probs, closing])
+        emissions = np.ascontiguousarray(emissions, np.float32)
         results = decoder.decode(emissions.ctypes.data, *emissions.shape)
         if not results:
             return ""
