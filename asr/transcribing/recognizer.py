@@ -31,7 +31,8 @@ BATCHING = BatchingConfig(seconds=160.0, utterances=16)
 class Recognizer:
     """Transcribes with one model.
 
-    The log-probabilities of an utterance are the same within 1e-5 whatever it is batched with.
+    The log-probabilities of an utterance are the same within 1e-5 whatever it is batched with; on the CPU the LSTM stack
+    computes in float64 for that, at about two and a half times the processor time of float32.
 
     Args:
         trained: the model.
@@ -44,6 +45,8 @@ class Recognizer:
         self.phrases = phrases
         self.decoder: Decoder = decoder or GreedyDecoder(trained.units, trained.seconds_per_frame)
         self.device = next(trained.model.parameters()).device
+        if self.device.type == "cpu":
+            trained.model.make_batch_invariant()
         self.extractor = FeatureExtractor(trained.config.features).to(self.device)
 
     @classmethod
