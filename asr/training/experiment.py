@@ -47,6 +47,7 @@ def train_experiment(
     resume: bool = False,
     device: str | None = None,
     threads: int = 0,
+    stop_after: int | None = None,
 ) -> TrainingSummary:
     """Train an acoustic model.
 
@@ -57,6 +58,7 @@ def train_experiment(
         resume: go on from the newest checkpoint; without checkpoints begin.
         device: see `choose_device`.
         threads: CPU threads; 0 takes all cores. Another number of threads may round differently.
+        stop_after: end after this many epochs of the schedule, for trials; `resume` goes on from there.
 
     Raises:
         TrainingError: the folder already holds checkpoints and `resume` is False, or dev and train share utterances.
@@ -80,7 +82,7 @@ def train_experiment(
     trainer = Trainer(config, model, units, train, dev, experiment, chosen)
     if resume and not trainer.resume():
         LOGGER.info("no checkpoint yet: beginning at update 0")
-    history = trainer.train()
+    history = trainer.train(stop_after)
     weights = average_weights(trainer.averaged_paths())
     model.load_state_dict(weights)
     result = validate(model, dev, units, chosen)

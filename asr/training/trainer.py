@@ -114,11 +114,12 @@ class Trainer:
         self._load_state(state)
         return True
 
-    def train(self) -> list[EpochResult]:
-        """Train to the last epoch or until patience runs out; returns the dev results of every epoch."""
+    def train(self, stop_after: int | None = None) -> list[EpochResult]:
+        """Train to the last epoch, to `stop_after` or until patience runs out; returns every epoch's dev result."""
+        last = min(self.config.training.epochs, stop_after or self.config.training.epochs)
         with Journal(self.experiment, self.progress.step, self.progress.epoch) as journal:
             self.journal = journal
-            while self.progress.epoch < self.config.training.epochs and not self._out_of_patience():
+            while self.progress.epoch < last and not self._out_of_patience():
                 self._train_epoch()
                 self._save()
                 self._finish_epoch()

@@ -39,9 +39,10 @@ stage_7() {
 stage_8() {
   decode_greedily dev
   local dev="$expdir/decode_dev_greedy"
-  asr tune "$dev/log_probs.npz" --ref "$dev/ref.trn" --lm "$expdir/lm3" --out "$expdir/tune_lm3" --nj "$nj"
+  asr tune "$dev/log_probs.npz" --ref "$dev/ref.trn" --lm "$expdir/lm3" --betas -4:3:0.5 --out "$expdir/tune_lm3" \
+    --nj "$nj"
   asr tune "$dev/log_probs.npz" --ref "$dev/ref.trn" --lm "$expdir/lm3" --lexicon "$expdir/words.txt" \
-    --out "$expdir/tune_lexicon" --nj "$nj"
+    --betas -4:3:0.5 --out "$expdir/tune_lexicon" --nj "$nj"
   asr export --model "$expdir/model" --lm "$expdir/lm3" --tuned "$expdir/tune_lm3" --out "$expdir/model_lm3"
   asr export --model "$expdir/model" --lm "$expdir/lm3" --tuned "$expdir/tune_lexicon" \
     --lexicon "$expdir/words.txt" --out "$expdir/model_lexicon"
