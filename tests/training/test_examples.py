@@ -1,0 +1,84 @@
+"""Examples: what an epoch hears depends on seed, epoch and id alone; padding is zero; texts and stores are checked."""
+
+import pytest
+import torch
+from tests_toy import toy_config
+
+from asr.corpus.manifest import load_manifest
+from asr.errors import FeatureError, UnitsError
+from asr.features.normalisation import Normaliser
+from asr.features.store import FeatureStore
+from asr.training.examples import Examples
+from asr.units import Units
+
+
+@pytest.fixture
+def build(toy_data):
+    """Examples of the toy training set under some configuration."""
+
+    def build_with(config=None, training=True, change=lambda utterances: utterances):
+        config = config or toy_config()
+        utterances = change(load_manifest(toy_data / "train.jsonl"))
+        store = FeatureStore.open(toy_data / "features" / "train")
+        units = Units.load(toy_data / "units.txt")
+        return Examples(utterances, store, Normaliser("utterance"), units, config, training=training)
+
+    return build_with
+
+
+def test_a_batch_is_its_utterances_padded_with_zeros(build):
+    examples = build()
+    names = list(examples.utterances)[:3]
+    batch = examples.batch(names, epoch=0)
+    assert batch.ids == names
+    for row, name in enumerate(names):
+        length = int(batch.lengths[row])
+        torch.testing.assert_close(batch.features[row, :length], examples.load(name, 0), rtol=0, atol=0)
+        assert batch.features[row, length:].abs().sum() == 0
+    assert batch.seconds == pytest.approx(float(batch.lengths.sum()) / 100)
+
+
+def test_clean_epochs_are_normalised_and_nothing_else(build):
+    examples = build()
+    features = examples.load("train-000", 0)
+    torch.testing.assert_close(features.mean(0), torch.zeros(8), atol=1e-5, rtol=0)
+    torch.testing.assert_close(features.std(0, correction=0), torch.ones(8), atol=1e-4, rtol=0)
+
+
+def test_augmentation_depends_on_seed_epoch_and_id_alone(build):
+    examples = build()
+    augmented = examples.load("train-000", 2)
+    assert torch.equal(augmented, build().load("train-000", 2))
+    assert not torch.equal(augmented, examples.load("train-000", 3))
+    assert not torch.equal(augmented, build(toy_config(seed=2)).load("train-000", 2))
+    assert torch.equal(build(training=False).load("train-000", 2), examples.load("train-000", 0))
+
+
+def test_validation_never_hears_augmented_speech(build):
+    examples = build(training=False)
+    assert torch.equal(examples.load("train-001", 0), examples.load("train-001", 50))
+
+
+def test_a_speed_that_was_not_stored_is_named(build):
+    with pytest.raises(
+        FeatureError, match=r"sp0\.9-train-000: is not in the store; run 'asr features --speeds' with 0\.9"
+    ):
+        build(toy_config(augmentation={"speeds": [0.9, 1.0]}))
+
+
+def test_texts_outside_the_units_are_named_in_training_and_allowed_in_validation(build):
+    from dataclasses import replace
+
+    def spoil(utterances):
+        return [replace(utterances[0], text="XYZ"), *utterances[1:]]
+
+    with pytest.raises(UnitsError, match="train-000: has characters outside the units"):
+        build(change=spoil)
+    assert build(training=False, change=spoil).targets["train-000"] is None
+
+
+def test_utterances_without_features_are_named(build):
+    from dataclasses import replace
+
+    with pytest.raises(FeatureError, match="ghost: and 0 more are not in the store"):
+        build(change=lambda utterances: [*utterances, replace(utterances[0], id="ghost")])
