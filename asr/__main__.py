@@ -10,6 +10,8 @@ import sys
 
 from asr.errors import AsrError
 
+INTERRUPTED, INTERRUPTED_CODE = "interrupted; what was finished is kept", 130
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
@@ -25,7 +27,7 @@ def run(arguments: list[str]) -> int:
     except AsrError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted; what was finished is kept", 130)
+        return _fail(INTERRUPTED, INTERRUPTED_CODE)
     except BrokenPipeError:
         sys.stderr.close()
         return 0
@@ -37,6 +39,8 @@ def run(arguments: list[str]) -> int:
             if "--verbose" in arguments:
                 raise
             return _fail(f"internal: {type(error).__name__}: {error}; run 'asr --verbose ...' for the traceback", 1)
+    if code == INTERRUPTED_CODE:  # typer turns the interrupt into an exit of its own
+        return _fail(INTERRUPTED, INTERRUPTED_CODE)
     return code if isinstance(code, int) else 0
 
 
@@ -69,7 +73,7 @@ def _click_exit_code(error: Exception) -> int | None:
     if isinstance(error, typer.Exit):
         return int(error.exit_code)
     if isinstance(error, typer.Abort):
-        return _fail("interrupted; what was finished is kept", 130)
+        return _fail(INTERRUPTED, INTERRUPTED_CODE)
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
     if callable(show) and isinstance(code, int):
         show()

@@ -1,7 +1,9 @@
 """The command: exit codes, one-line errors, quick help without heavy imports."""
 
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -52,6 +54,23 @@ def test_interruption_is_130(monkeypatch, capsys):
     fail_with(monkeypatch, KeyboardInterrupt())
     assert run(["train"]) == 130
     assert "what was finished is kept" in capsys.readouterr().err
+
+
+def test_a_real_interrupt_says_so_in_one_line(tmp_path):
+    """A process of its own, stopped by SIGINT while it waits for standard input."""
+    program = "from asr.__main__ import main; print('ready', flush=True); main(['lm', 'train', '-', '--out', 'x'])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    _, log = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert log.splitlines()[-1] == "asr: error: interrupted; what was finished is kept"
+    assert "Traceback" not in log
 
 
 def test_operating_system_errors_are_one_line(monkeypatch, capsys):

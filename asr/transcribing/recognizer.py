@@ -31,8 +31,8 @@ BATCHING = BatchingConfig(seconds=160.0, utterances=16)
 class Recognizer:
     """Transcribes with one model.
 
-    The log-probabilities of an utterance are the same within 1e-5 whatever it is batched with; on the CPU the LSTM stack
-    computes in float64 for that, at about two and a half times the processor time of float32.
+    The log-probabilities of an utterance are the same within 1e-5 whatever it is batched with; on the CPU the LSTM
+    stack computes in float64 for that, at about two and a half times the processor time of float32.
 
     Args:
         trained: the model.

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from asr.audio import read_audio
-from asr.errors import AsrError, UsageError
+from asr.errors import AsrError, AudioError, UsageError
 from asr.files import atomic_write
 from asr.progress import track
 from asr.transcribing.recognizer import Recognizer
@@ -21,6 +21,7 @@ from asr.transcribing.writers import Format, render, render_line
 LOGGER = logging.getLogger("asr")
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".aiff", ".aif", ".au", ".caf", ".w64"})
 STDIN = "-"
+MOST_STDIN_BYTES = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,15 @@ def transcribe_recordings(
 
 
 def _read(recording: Recording, sample_rate: int, channel: int | None, strict: bool) -> np.ndarray:
-    source = io.BytesIO(sys.stdin.buffer.read()) if recording.path == STDIN else recording.path
+    source = _standard_input() if recording.path == STDIN else recording.path
     return read_audio(source, sample_rate=sample_rate, channel=channel, strict=strict)
+
+
+def _standard_input() -> io.BytesIO:
+    content = sys.stdin.buffer.read(MOST_STDIN_BYTES + 1)
+    if len(content) > MOST_STDIN_BYTES:
+        raise AudioError("standard input", "is over 1 GiB", "save it to a file and give its name")
+    return io.BytesIO(content)
 
 
 def _refuse_collisions(recordings: Sequence[Recording]) -> None:

@@ -51,6 +51,16 @@ def test_standard_input(model_folder, recognizer, monkeypatch, capsys):
     assert capsys.readouterr().out.strip() == recognizer.transcribe((wave * 32767).round() / 32768).text
 
 
+def test_endless_standard_input_is_refused(model_folder, monkeypatch, capsys):
+    class Stdin:
+        buffer = io.BytesIO(bytes(3000))
+
+    monkeypatch.setattr("sys.stdin", Stdin)
+    monkeypatch.setattr("asr.transcribing.recordings.MOST_STDIN_BYTES", 2000)
+    assert run(["transcribe", "-", "--model", str(model_folder)]) == 1
+    assert "standard input: is over 1 GiB" in capsys.readouterr().err
+
+
 def test_several_recordings_are_told_apart_on_stdout(recognizer, recordings, capsys):
     transcribe_recordings(recognizer, find_recordings([recordings / "a.wav", recordings / "b.wav"]))
     lines = capsys.readouterr().out.splitlines()
