@@ -51,7 +51,7 @@ def kill_and_resume(command: list[str], experiment: Path, kills: int, seconds: f
     done = 0
     while done < kills:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(generator.uniform(0.1, 2 * seconds / kills + 6))
+        time.sleep(generator.uniform(0.1, seconds / kills + 6))
         if process.poll() is not None:
             if process.returncode != 0:
                 raise SystemExit(f"training failed with exit code {process.returncode}")
