@@ -25,21 +25,24 @@ def main() -> int:
     command += ["--threads", "1", "--device", "cpu", "--resume"]
     for setting in options.settings:
         command += ["--set", setting]
-    straight, killed = options.work / "straight", options.work / "killed"
+    straight = options.work / "straight"
     started = time.monotonic()
     _run([*command, "--exp", str(straight)])
     seconds = time.monotonic() - started
-    print(f"uninterrupted: {seconds:.0f} s")
-    kills = kill_and_resume([*command, "--exp", str(killed)], killed, options.kills, seconds, options.seed)
-    digests = [
-        hashlib.sha256((path / "model/model.safetensors").read_bytes()).hexdigest() for path in (straight, killed)
-    ]
-    same = digests[0] == digests[1]
-    print(f"{kills} kills; {digests[0]} {digests[1]} {'bit-equal' if same else 'DIFFERENT'}")
-    return 0 if same and kills == options.kills else 1
+    print(f"uninterrupted: {seconds:.0f} s, {_digest(straight)}", flush=True)
+    generator = random.Random(options.seed)
+    kills, rounds, same = 0, 0, True
+    while kills < options.kills:  # a training that ends before it was killed often enough is followed by another
+        killed = options.work / f"killed-{rounds}"
+        hits = kill_and_resume([*command, "--exp", str(killed)], killed, options.kills - kills, seconds, generator)
+        kills, rounds = kills + hits, rounds + 1
+        same = same and _digest(killed) == _digest(straight)
+        print(f"training {rounds}: {hits} kills, {_digest(killed)}", flush=True)
+    print(f"{kills} kills in {rounds} training(s): {'bit-equal' if same else 'DIFFERENT'}")
+    return 0 if same else 1
 
 
-def kill_and_resume(command: list[str], experiment: Path, kills: int, seconds: float, seed: int) -> int:
+def kill_and_resume(command: list[str], experiment: Path, kills: int, seconds: float, generator: random.Random) -> int:
     """Start `command`, kill it after a random time, start it again, until `kills` were done; then let it end.
 
     The waiting times are drawn so that the kills spread over the whole training, start-up and saves included.
@@ -47,7 +50,6 @@ def kill_and_resume(command: list[str], experiment: Path, kills: int, seconds: f
     Returns:
         Number of kills that hit a running process.
     """
-    generator = random.Random(seed)
     done = 0
     while done < kills:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -63,6 +65,10 @@ def kill_and_resume(command: list[str], experiment: Path, kills: int, seconds: f
         print(f"kill {done}: newest state {states[-1].name if states else 'none yet'}", flush=True)
     _run(command)
     return done
+
+
+def _digest(experiment: Path) -> str:
+    return hashlib.sha256((experiment / "model/model.safetensors").read_bytes()).hexdigest()
 
 
 def _run(command: list[str]) -> None:
