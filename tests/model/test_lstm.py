@@ -56,7 +56,7 @@ def test_against_the_gate_equations(bidirectional, projection, layer_norm):
     stack = LstmStack(6, 8, 3, bidirectional=bidirectional, projection=projection, layer_norm=layer_norm).eval()
     x = torch.randn(1, 23, 6)
     ours = stack(x, torch.tensor([23]))[0].detach().numpy()
-    np.testing.assert_allclose(ours, numpy_stack(x[0].double().numpy(), stack), atol=2e-6)
+    np.testing.assert_allclose(ours, numpy_stack(x[0].double().numpy(), stack), atol=5e-6)
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
@@ -72,7 +72,7 @@ def test_what_lies_in_the_padding_does_not_matter(bidirectional):
     for row, length in enumerate(lengths):
         alone = stack(x[row : row + 1, :length], lengths[row : row + 1])[0]
         torch.testing.assert_close(clean[row, :length], dirty[row, :length], rtol=0, atol=0)
-        torch.testing.assert_close(clean[row, :length], alone, rtol=0, atol=1e-6)
+        torch.testing.assert_close(clean[row, :length], alone, rtol=0, atol=5e-6)
 
 
 def test_padding_gets_no_gradient():
@@ -102,7 +102,7 @@ def test_agrees_with_packed_sequences():
     theirs, _ = torch.nn.utils.rnn.pad_packed_sequence(packed(sequence)[0], batch_first=True)
     mine = ours(x, lengths)
     for row, length in enumerate(lengths):
-        torch.testing.assert_close(mine[row, :length], theirs[row, :length], rtol=0, atol=1e-6)
+        torch.testing.assert_close(mine[row, :length], theirs[row, :length], rtol=0, atol=5e-6)
 
 
 def test_forget_gates_begin_open():
