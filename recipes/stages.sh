@@ -79,10 +79,10 @@ decode_greedily() {
     --out "$expdir/decode_$1_greedy" "${device[@]}"
 }
 
-# score_set SET DECODER: word and character error rates on stdout, also kept in result.txt
+# score_set SET DECODER: word and character error rates on stdout, also kept in result.txt; the report is report.html
 score_set() {
   local folder="$expdir/decode_$1_$2"
-  { asr score -r "$folder/ref.trn" -h "$folder/hyp.trn"
+  { asr score -r "$folder/ref.trn" -h "$folder/hyp.trn" --manifest "$data/$1.jsonl" --html "$folder/report.html"
     asr score -r "$folder/ref.trn" -h "$folder/hyp.trn" --cer; } | tee "$folder/result.txt"
 }
 
