@@ -51,7 +51,13 @@ def _read_csv(path: Path) -> Iterator[Row]:
         raise CorpusError(path, f"cannot be read ({error})", "give a UTF-8 table with columns audio,text") from None
     header = text.partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
-    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        yield from _rows(path, csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:  # a NUL before Python 3.11, or a field over csv's limit
+        raise CorpusError(path, f"is not a table ({error})", "write it as UTF-8 text with quoted fields") from None
+
+
+def _rows(path: Path, table: csv.DictReader[str]) -> Iterator[Row]:
     missing = {"audio", "text"} - set(table.fieldnames or ())
     if missing:
         reason = f"lacks the column {' and '.join(sorted(missing))}"

@@ -52,12 +52,17 @@ def csv_records(source: str, content: str) -> Iterator[Numbered]:
     """Rows under a header line; tabs separate the columns when the header has one, commas otherwise."""
     header = content.split("\n", 1)[0]
     rows = csv.DictReader(StringIO(content, newline=""), delimiter="\t" if "\t" in header else ",")
-    for row in rows:
-        if None in row or None in row.values():
-            raise ScoringError(
-                f"{source} line {rows.line_num}", "has more or fewer fields than the header", "quote texts with commas"
-            )
-        yield f"{source} line {rows.line_num}", {key.strip(): value for key, value in row.items()}
+    try:
+        for row in rows:
+            if None in row or None in row.values():
+                raise ScoringError(
+                    f"{source} line {rows.line_num}",
+                    "has more or fewer fields than the header",
+                    "quote texts with commas",
+                )
+            yield f"{source} line {rows.line_num}", {key.strip(): value for key, value in row.items()}
+    except csv.Error as error:  # a NUL before Python 3.11, or a field over csv's limit
+        raise ScoringError(source, f"is not a table ({error})", "write it as UTF-8 text with quoted fields") from None
 
 
 def read_records(transcripts: Transcripts, records: Iterable[Numbered], side: Side) -> Iterator[tuple[str, str]]:

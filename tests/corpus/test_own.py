@@ -109,3 +109,9 @@ def test_exactly_one_source(recordings):
             prepare(recordings / "out", **sources)
     with pytest.raises(UsageError, match="share"):
         prepare(recordings / "out", folder=recordings, share=0.5)
+
+
+def test_a_table_with_a_field_beyond_all_reason_is_named(tmp_path):
+    (tmp_path / "t.csv").write_text("audio,text\na.wav," + "A" * 200_000 + "\n")
+    with pytest.raises(CorpusError, match=r"t\.csv: is not a table \(field larger than field limit"):
+        prepare(tmp_path / "out", csv_file=tmp_path / "t.csv")
