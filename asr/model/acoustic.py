@@ -74,10 +74,6 @@ class AcousticModel(nn.Module):
         """
         self.stack.double()
 
-    def output_frames(self, frames: int) -> int:
-        """Output frames of an utterance with `frames` feature frames."""
-        return -(-frames // self.config.time_reduction)
-
     def parameter_count(self) -> int:
         """Number of trainable weights."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
