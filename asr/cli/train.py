@@ -15,6 +15,7 @@ def train(
     settings: Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")] = None,
     seed: Annotated[int | None, typer.Option(help="Overrides the configuration's seed.", min=0)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint, if any.")] = False,
+    init: Annotated[Path | None, typer.Option(help="Model folder whose fitting weights to begin with.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N; a GPU where there is one.")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes all cores.", min=0)] = 0,
 ) -> None:
@@ -24,7 +25,7 @@ def train(
 
     chosen = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
     summary = train_experiment(
-        load_config(config, chosen), data, exp, resume=resume, device=device, threads=threads
+        load_config(config, chosen), data, exp, resume=resume, device=device, threads=threads, init=init
     )  # fmt: skip
     print(f"{summary.model}\tdev WER {summary.dev.wer:.2f} %\t{summary.epochs} epochs\t{summary.updates} updates")
 

@@ -22,6 +22,7 @@ from asr.model.directory import build_model, choose_device, save_model
 from asr.training.averaging import average_weights
 from asr.training.checkpoint import list_checkpoints
 from asr.training.examples import Examples, total_seconds
+from asr.training.fine_tuning import begin_from
 from asr.training.trainer import Trainer
 from asr.training.validation import ValidationResult, validate
 from asr.units import Units
@@ -48,6 +49,7 @@ def train_experiment(
     device: str | None = None,
     threads: int = 0,
     stop_after: int | None = None,
+    init: str | Path | None = None,
 ) -> TrainingSummary:
     """Train an acoustic model.
 
@@ -59,6 +61,7 @@ def train_experiment(
         device: see `choose_device`.
         threads: CPU threads; 0 takes all cores. Another number of threads may round differently.
         stop_after: end after this many epochs of the schedule, for trials; `resume` goes on from there.
+        init: model folder whose fitting weights to begin with; see `begin_from`.
 
     Raises:
         TrainingError: the folder already holds checkpoints and `resume` is False, or dev and train share utterances.
@@ -77,6 +80,8 @@ def train_experiment(
     train, dev, normaliser = _load_sets(config, data, units)
     torch.manual_seed(config.seed)
     model = build_model(config, units).to(chosen)
+    if init is not None:
+        begin_from(model, init, config, units)
     LOGGER.info("%s: %d weights, %d units, on %s", config.name, model.parameter_count(), len(units), chosen)
     save_config(config, experiment / "config.yaml")
     trainer = Trainer(config, model, units, train, dev, experiment, chosen)

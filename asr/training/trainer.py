@@ -16,21 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from asr.batching import padding_share, plan_epoch
 from asr.config import ExperimentConfig
 from asr.errors import CheckpointError, TrainingError
 from asr.model.acoustic import AcousticModel
-from asr.model.ctc import ctc_loss, per_label
 from asr.seeding import generator_for
 from asr.training.averaging import EpochResult, choose_epochs, epoch_path, prune_epochs, save_epoch
 from asr.training.checkpoint import load_newest, save_checkpoint
 from asr.training.examples import Batch, Examples, total_seconds
 from asr.training.journal import BlankAlarm, Journal
 from asr.training.schedule import learning_rate
+from asr.training.update import Updater
 from asr.training.validation import validate
-from asr.units import BLANK, Units
+from asr.units import Units
 
 LOGGER = logging.getLogger("asr")
 
@@ -95,12 +94,9 @@ class Trainer:
         self.checkpoints = experiment / "checkpoints"
         self.experiment = experiment
         self.device = device
-        settings = config.training
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=0.0, betas=(0.9, settings.beta2), weight_decay=settings.weight_decay
-        )
+        self.updater = Updater(model, config.training, device)
         self.progress = Progress()
-        self.alarm = BlankAlarm(settings.blank_alarm_steps)
+        self.alarm = BlankAlarm(config.training.blank_alarm_steps)
 
     def resume(self) -> bool:
         """Go back to the newest whole checkpoint; False where there is none.
@@ -156,42 +152,22 @@ class Trainer:
                 self._save()
 
     def _update(self, group: list[Batch], updates: int, tally: Tally) -> None:
-        """One optimiser step on the mean loss of a group's utterances; skipped when it is not finite."""
-        self.model.train()
+        """One update at the place of the schedule where training stands."""
         done = (self.progress.epoch + (self.progress.position + 1) / updates) / self.config.training.epochs
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = learning_rate(done, self.config.training)
-        # Dropout depends on the position alone, so a resume needs no random state.
-        torch.manual_seed(int(generator_for(self.config.seed, "dropout", self.progress.step).integers(2**62)))
-        self.optimizer.zero_grad(set_to_none=True)
-        count = sum(len(batch.ids) for batch in group)
-        losses, blank_rates = zip(*(self._forward_backward(batch, count) for batch in group), strict=True)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.training.clip_norm))
-        loss = sum(losses)
+        dropout = int(generator_for(self.config.seed, "dropout", self.progress.step).integers(2**62))
+        result = self.updater.update(group, learning_rate(done, self.config.training), dropout)
         self.progress.step += 1
         self.progress.position += 1
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            self._skip(group, loss, norm)
+        if not result.taken:
+            self._skip(group, result.loss, result.gradient_norm)
             return
-        self.optimizer.step()
         self.progress.bad_steps = 0
-        blank_rate = sum(blank_rates) / len(blank_rates)
-        self.alarm.observe(blank_rate)
-        tally.loss += loss
-        tally.gradient_norm += norm
-        tally.blank_rate += blank_rate
+        self.alarm.observe(result.blank_rate)
+        tally.loss += result.loss
+        tally.gradient_norm += result.gradient_norm
+        tally.blank_rate += result.blank_rate
         tally.audio_seconds += sum(batch.seconds for batch in group)
         tally.updates += 1
-
-    def _forward_backward(self, batch: Batch, count: int) -> tuple[float, float]:
-        """Add a batch's share of the gradient; returns its share of the loss and its rate of blank frames."""
-        lowered = self.config.training.precision == "bfloat16"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=lowered):
-            log_probs, lengths = self.model(batch.features.to(self.device), batch.lengths.to(self.device))
-        losses = per_label(ctc_loss(log_probs, lengths, batch.targets), batch.targets)
-        loss = losses.sum() / count
-        loss.backward()
-        return loss.item(), _blank_rate(log_probs.detach(), lengths)
 
     def _skip(self, group: list[Batch], loss: float, norm: float) -> None:
         names = [name for batch in group for name in batch.ids]
@@ -242,7 +218,7 @@ class Trainer:
         values = {
             "loss": tally.loss / tally.updates,
             "gradient_norm": tally.gradient_norm / tally.updates,
-            "learning_rate": float(self.optimizer.param_groups[0]["lr"]),
+            "learning_rate": self.updater.learning_rate,
             "blank_rate": tally.blank_rate / tally.updates,
             "audio_seconds_per_second": tally.audio_seconds / elapsed,
             "waiting_for_data": tally.data_seconds / elapsed,
@@ -266,7 +242,7 @@ class Trainer:
             "progress": asdict(self.progress),
             "alarm_steps": self.alarm.steps,
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.updater.optimizer.state_dict(),
         }
 
     def _load_state(self, state: dict[str, Any]) -> None:
@@ -281,19 +257,12 @@ class Trainer:
         self.progress = Progress(**progress)
         self.alarm.steps = state["alarm_steps"]
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.updater.optimizer.load_state_dict(state["optimizer"])
         LOGGER.info("resumed at epoch %d, update %d", self.progress.epoch + 1, self.progress.step)
 
 
 def _take(batches: Iterator[Batch], count: int) -> list[Batch]:
     return list(itertools.islice(batches, count))
-
-
-def _blank_rate(log_probs: Tensor, lengths: Tensor) -> float:
-    """Share of real frames whose best unit is the blank."""
-    inside = torch.arange(log_probs.shape[1], device=lengths.device)[None, :] < lengths[:, None]
-    blank = (log_probs.argmax(dim=-1) == BLANK) & inside
-    return float(blank.sum() / inside.sum().clamp(min=1))
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

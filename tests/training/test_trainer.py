@@ -14,9 +14,10 @@ from tests_toy import toy_config
 from asr.config import save_config
 from asr.errors import CheckpointError, FeatureError, TrainingError
 from asr.model.directory import load_trained
-from asr.training import trainer as trainer_module
+from asr.training import update as update_module
 from asr.training.checkpoint import list_checkpoints
 from asr.training.experiment import train_experiment
+from asr.training.trainer import Trainer
 
 WEIGHTS = "model/model.safetensors"
 TOOL = Path(__file__).parents[2] / "tools" / "kill_resume.py"
@@ -59,7 +60,7 @@ class Stop(Exception):
 def test_a_stop_at_any_update_and_a_resume_end_in_the_same_bits(toy_data, tmp_path, monkeypatch, last_update):
     """Six updates an epoch, a save every four: the stops fall before, on and after saves and epoch ends."""
     train(toy_data, tmp_path / "straight")
-    original = trainer_module.Trainer._update
+    original = Trainer._update
 
     def stopping(self, *arguments):
         if self.progress.step >= last_update:
@@ -67,7 +68,7 @@ def test_a_stop_at_any_update_and_a_resume_end_in_the_same_bits(toy_data, tmp_pa
         original(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer_module.Trainer, "_update", stopping)
+        patch.setattr(Trainer, "_update", stopping)
         if last_update < 18:
             with pytest.raises(Stop):
                 train(toy_data, tmp_path / "stopped")
@@ -127,14 +128,14 @@ def test_only_damaged_checkpoints_fail_loudly(toy_data, tmp_path):
 
 
 def test_a_bad_update_is_skipped_and_its_utterances_named(toy_data, tmp_path, monkeypatch, caplog):
-    original, calls = trainer_module.ctc_loss, []
+    original, calls = update_module.ctc_loss, []
 
     def sometimes_nan(log_probs, lengths, targets):
         calls.append(1)
         losses = original(log_probs, lengths, targets)
         return losses * float("nan") if len(calls) == 3 else losses
 
-    monkeypatch.setattr(trainer_module, "ctc_loss", sometimes_nan)
+    monkeypatch.setattr(update_module, "ctc_loss", sometimes_nan)
     summary = train(toy_data, tmp_path / "exp")
     assert "update 3 skipped: loss nan" in caplog.text
     assert "train-0" in caplog.text
@@ -142,14 +143,14 @@ def test_a_bad_update_is_skipped_and_its_utterances_named(toy_data, tmp_path, mo
 
 
 def test_many_bad_updates_in_a_row_stop_training_with_the_checkpoint_kept(toy_data, tmp_path, monkeypatch):
-    original, calls = trainer_module.ctc_loss, []
+    original, calls = update_module.ctc_loss, []
 
     def nan_from_the_eighth(log_probs, lengths, targets):
         calls.append(1)
         losses = original(log_probs, lengths, targets)
         return losses * float("nan") if len(calls) >= 8 else losses
 
-    monkeypatch.setattr(trainer_module, "ctc_loss", nan_from_the_eighth)
+    monkeypatch.setattr(update_module, "ctc_loss", nan_from_the_eighth)
     with pytest.raises(TrainingError, match="3 updates in a row"):
         train(toy_data, tmp_path / "exp", toy_config(training={"bad_steps": 3}))
     assert list_checkpoints(tmp_path / "exp" / "checkpoints")
