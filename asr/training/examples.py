@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from asr.batching import Item
+from asr.batching import Item, padding_share, plan_epoch
 from asr.config import ExperimentConfig
 from asr.corpus.utterance import Utterance
 from asr.errors import FeatureError, UnitsError
@@ -38,6 +38,21 @@ class Batch:
     lengths: Tensor
     targets: list[list[int]]
     seconds: float
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """The batches of one epoch in order, each a list of ids, with what the log says of them.
+
+    Attributes:
+        batches: can be sliced from any position on.
+        seconds: of audio in all.
+        padding: share of the padded frames that is padding, 0..1.
+    """
+
+    batches: Sequence[Sequence[str]]
+    seconds: float
+    padding: float
 
 
 class Examples(Dataset[Batch]):
@@ -83,6 +98,12 @@ class Examples(Dataset[Batch]):
         shift = self.config.features.frame_shift_ms / 1000
         speeds = {name: self._speed(name, epoch) for name in self.utterances}
         return [Item(name, self.store.frames(speed_id(name, speed)) * shift) for name, speed in speeds.items()]
+
+    def plan(self, epoch: int) -> EpochPlan:
+        """What this epoch trains on, and in which order; a pure function of the set, the configuration and `epoch`."""
+        items = self.items(epoch)
+        batches = plan_epoch(items, self.config.batching, self.config.seed, epoch)
+        return EpochPlan(batches, total_seconds(items), padding_share(items, batches))
 
     def load(self, name: str, epoch: int) -> Tensor:
         """Features (T, F) of one utterance in one epoch."""

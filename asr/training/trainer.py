@@ -17,14 +17,13 @@ from typing import Any
 
 import torch
 
-from asr.batching import padding_share, plan_epoch
 from asr.config import ExperimentConfig
 from asr.errors import CheckpointError, TrainingError
 from asr.model.acoustic import AcousticModel
 from asr.seeding import generator_for
 from asr.training.averaging import EpochResult, choose_epochs, epoch_path, prune_epochs, save_epoch
 from asr.training.checkpoint import load_newest, save_checkpoint
-from asr.training.examples import Batch, Examples, total_seconds
+from asr.training.examples import Batch, Examples
 from asr.training.journal import BlankAlarm, Journal
 from asr.training.schedule import learning_rate
 from asr.training.update import Updater
@@ -129,16 +128,15 @@ class Trainer:
 
     def _train_epoch(self) -> None:
         epoch = self.progress.epoch
-        items = self.train_examples.items(epoch)
-        plan = plan_epoch(items, self.config.batching, self.config.seed, epoch)
+        plan = self.train_examples.plan(epoch)
         size = self.config.training.accumulate
-        updates = math.ceil(len(plan) / size)
+        updates = math.ceil(len(plan.batches) / size)
         if self.progress.position == 0:
             LOGGER.info(
                 "epoch %d: %d updates, %.2f h of audio, %.1f %% padding",
-                epoch + 1, updates, total_seconds(items) / 3600, 100 * padding_share(items, plan),
+                epoch + 1, updates, plan.seconds / 3600, 100 * plan.padding,
             )  # fmt: skip
-        batches = self.train_examples.batches(plan[self.progress.position * size :], epoch)
+        batches = self.train_examples.batches(plan.batches[self.progress.position * size :], epoch)
         tally = Tally()
         while self.progress.position < updates:
             before = time.monotonic()

@@ -82,3 +82,12 @@ def test_utterances_without_features_are_named(build):
 
     with pytest.raises(FeatureError, match="ghost: and 0 more are not in the store"):
         build(change=lambda utterances: [*utterances, replace(utterances[0], id="ghost")])
+
+
+def test_an_epochs_plan_holds_everyone_once_and_says_what_it_costs(build):
+    examples = build()
+    plan = examples.plan(3)
+    assert sorted(name for names in plan.batches for name in names) == sorted(examples.utterances)
+    assert plan.batches == examples.plan(3).batches
+    assert plan.seconds == pytest.approx(sum(item.seconds for item in examples.items(3)))
+    assert 0 <= plan.padding < 0.5
