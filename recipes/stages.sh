@@ -9,7 +9,7 @@ usage: recipes/$recipe/run.sh [flags]
   --stage N          first stage to run (default 0)
   --stop-stage N     last stage to run (default $((${#names[@]} - 1)))
   --skip-stages "N M" stages to leave out
-  --nj N             processes for features (default: number of cores)
+  --nj N             processes for features, search and tuning (default: number of cores)
   --ngpu N           0 trains on the CPU, 1 on a GPU (default: a GPU where there is one)
   --corpus DIR       the unpacked corpus (default: \$ASR_CORPORA/$recipe, else it is downloaded)
   --data DIR         manifests, features, units (default data/$recipe)
@@ -76,7 +76,7 @@ train_model() {
 # decode_greedily SET: hypotheses into $expdir/decode_SET_greedy
 decode_greedily() {
   asr decode "$data/$1.jsonl" --model "$expdir/model" --features "$data/features/$1" \
-    --out "$expdir/decode_$1_greedy" "${device[@]}"
+    --out "$expdir/decode_$1_greedy" --nj "$nj" "${device[@]}"
 }
 
 # score_set SET DECODER: word and character error rates on stdout, also kept in result.txt; the report is report.html

@@ -20,4 +20,7 @@ Hotwords = Annotated[Path | None, typer.Option(help="File of phrases to boost: P
 Alpha = Annotated[float | None, typer.Option(help="Weight of the language model.", min=0)]
 Beta = Annotated[float | None, typer.Option(help="Bonus for each word, natural log.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N; a GPU where there is one.")]
+Jobs = Annotated[
+    int, typer.Option("--nj", help="Processes of the beam search; the result is the same for any number.", min=1)
+]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 takes all cores.", min=0)]

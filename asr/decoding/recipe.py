@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
@@ -53,3 +55,20 @@ class DecoderRecipe:
             phrases=Phrases(self.phrases, units) if self.phrases else None,
             confidence=ConfidenceModel.load(self.confidence) if self.confidence is not None else None,
         )  # fmt: skip
+
+
+@contextmanager
+def shared(recipe: DecoderRecipe) -> Iterator[DecoderRecipe]:
+    """The recipe for several processes: they all memory-map one copy of the language model.
+
+    A folder is mapped as it is; an ARPA file is built once, into a temporary folder, and not in every process.
+
+    Raises:
+        DecodingError: the language model is missing or broken.
+    """
+    if recipe.lm is None or Path(recipe.lm).is_dir():
+        yield recipe
+        return
+    with tempfile.TemporaryDirectory(prefix="asr-lm-") as folder:
+        load_lm(recipe.lm).save(Path(folder) / "lm")
+        yield replace(recipe, lm=Path(folder) / "lm")

@@ -24,7 +24,7 @@ from asr.decoding.beam import BeamDecoder
 from asr.decoding.confidence import ConfidenceModel, fit_confidence
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.log_probs import read_log_probs
-from asr.decoding.recipe import DecoderRecipe
+from asr.decoding.recipe import DecoderRecipe, shared
 from asr.errors import DecodingError
 from asr.files import atomic_write
 from asr.progress import track
@@ -55,11 +55,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuning:
-    """All trials, the chosen one, and the confidence calibration fitted with it."""
+    """All trials, the chosen one, the confidence calibration fitted with it, and the penalty they all had."""
 
     trials: list[Trial]
     chosen: Trial
     confidence: ConfidenceModel
+    unknown_penalty: float = Weights.unknown_penalty
 
 
 def tune(
@@ -81,11 +82,19 @@ def tune(
         alphas: language-model weights.
         betas: word bonuses.
         thresholds: (token_threshold, beam_threshold) pairs of the second round.
-        processes: settings tried at once.
+        processes: settings tried at once, with one memory-mapped copy of the language model.
 
     Raises:
         DecodingError: an utterance has no reference, the references are empty, or the decoder cannot be built.
     """
+    with shared(recipe) as mapped:
+        return _tune(mapped, log_probs, references, alphas, betas, thresholds, processes)
+
+
+def _tune(
+    recipe: DecoderRecipe, log_probs: str | Path, references: Mapping[str, str], alphas: Sequence[float],
+    betas: Sequence[float], thresholds: Sequence[tuple[float, float]], processes: int,
+) -> Tuning:  # fmt: skip
     first = recipe.options.token_threshold, recipe.options.beam_threshold
     _Bench(recipe, log_probs, references)  # mistakes are reported before any process is started
     grid = [(alpha, beta, *first) for alpha in alphas for beta in betas]
@@ -97,7 +106,7 @@ def tune(
     pruned = _try_all(recipe, log_probs, references, [(best.alpha, best.beta, *pair) for pair in thresholds], 1)
     chosen = min([best, *pruned], key=lambda trial: (trial.errors, trial.milliseconds)) if pruned else best
     bench = _Bench(recipe, log_probs, references)
-    return Tuning([*trials, *pruned], chosen, bench.calibrate(chosen))
+    return Tuning([*trials, *pruned], chosen, bench.calibrate(chosen), recipe.weights.unknown_penalty)
 
 
 def choose_weights(trials: Sequence[Trial]) -> Trial:
@@ -210,6 +219,7 @@ def write_tuning(tuning: Tuning, directory: str | Path) -> list[Path]:
         stream.writelines(_rows(tuning.trials))
     keys = ("alpha", "beta", "token_threshold", "beam_threshold")
     section = {"decoder": "beam", **{key: asdict(tuning.chosen)[key] for key in keys}}
+    section["unknown_penalty"] = tuning.unknown_penalty
     with atomic_write(chosen) as stream:
         yaml.safe_dump({"decoding": section}, stream, sort_keys=False)
     tuning.confidence.save(confidence)

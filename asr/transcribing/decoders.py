@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from asr.decoding.biasing import Phrases, read_phrases
-from asr.decoding.decoder import Decoder
-from asr.decoding.greedy import GreedyDecoder
 from asr.errors import UsageError
-from asr.model.directory import TrainedModel, load_trained
+from asr.model.directory import UNITS, TrainedModel, load_trained
 from asr.transcribing.recognizer import Recognizer
 
 if TYPE_CHECKING:
-    from asr.decoding.beam import BeamDecoder
+    from asr.decoding.recipe import DecoderRecipe
 
 LM, LEXICON, CONFIDENCE = "lm", "lexicon.txt", "confidence.json"  # in a model directory; all optional
 
@@ -56,7 +54,7 @@ def load_recognizer(
         threads: CPU threads; 0 takes all cores.
 
     Raises:
-        UsageError: a language model, lexicon or hotwords with greedy decoding, which cannot use them.
+        UsageError: an option that the decoder would ignore, such as a language model for greedy decoding.
         AsrError: the model, language model, lexicon or hotwords cannot be used.
     """
     if threads:
@@ -65,15 +63,14 @@ def load_recognizer(
     choice = choice or DecoderChoice()
     _refuse_useless(trained, choice)
     phrases = load_phrases(trained, choice.hotwords)
-    return Recognizer(trained, build_decoder(trained, choice, phrases), phrases)
+    recipe = decoder_recipe(trained, choice)
+    return Recognizer(trained, recipe() if recipe else None, phrases, recipe)
 
 
-def build_decoder(trained: TrainedModel, choice: DecoderChoice, phrases: Phrases | None) -> Decoder:
-    """The decoder for a model; see `load_recognizer`."""
+def decoder_recipe(trained: TrainedModel, choice: DecoderChoice) -> DecoderRecipe | None:
+    """How to build the beam decoder for a model, in this process or another; None decodes greedily."""
     beam = _beam_width(trained, choice)
-    if beam > 0:
-        return _beam_decoder(trained, choice, phrases, beam)
-    return GreedyDecoder(trained.units, trained.seconds_per_frame)
+    return _beam_recipe(trained, choice, beam) if beam > 0 else None
 
 
 def _beam_width(trained: TrainedModel, choice: DecoderChoice) -> int:
@@ -85,26 +82,26 @@ def _beam_width(trained: TrainedModel, choice: DecoderChoice) -> int:
 
 
 def _refuse_useless(trained: TrainedModel, choice: DecoderChoice) -> None:
-    if _beam_width(trained, choice) > 0:
-        return
-    for option, value in (("--lm", choice.lm), ("--lexicon", choice.lexicon), ("--hotwords", choice.hotwords)):
-        if value is not None:
-            raise UsageError(option, "has no effect on greedy decoding", "add --beam-size 32")
+    given = {option: value for option, value in vars(choice).items() if option != "beam" and value is not None}
+    if _beam_width(trained, choice) == 0:
+        given = {option: value for option, value in given.items() if (option, value) != ("nbest", 1)}
+        for option in given:
+            raise UsageError(f"--{option}", "has no effect on greedy decoding", "add --beam-size 32")
+    has_lm = choice.lm is not None or (trained.directory / LM).exists()
+    if "alpha" in given and not has_lm:
+        raise UsageError("--alpha", "has no effect without a language model", "add --lm")
+    if "beta" in given and not (has_lm or choice.lexicon is not None or (trained.directory / LEXICON).exists()):
+        raise UsageError("--beta", "has no effect without a language model or lexicon", "add --lm or --lexicon")
 
 
-def _beam_decoder(trained: TrainedModel, choice: DecoderChoice, phrases: Phrases | None, beam: int) -> BeamDecoder:
-    from asr.decoding.beam import BeamDecoder, BeamOptions
-    from asr.decoding.confidence import ConfidenceModel
+def _beam_recipe(trained: TrainedModel, choice: DecoderChoice, beam: int) -> DecoderRecipe:
+    from asr.decoding.beam import BeamOptions
     from asr.decoding.fusion_setup import Weights
-    from asr.decoding.lexicon import Lexicon
-    from asr.decoding.lm_files import load_lm
+    from asr.decoding.recipe import DecoderRecipe
 
     settings = trained.config.decoding
-    lm = choice.lm or _existing(trained.directory / LM)
-    lexicon = choice.lexicon or _existing(trained.directory / LEXICON)
-    confidence = _existing(trained.directory / CONFIDENCE)
-    return BeamDecoder(
-        trained.units,
+    return DecoderRecipe(
+        trained.directory / UNITS,
         trained.seconds_per_frame,
         options=BeamOptions(
             beam, settings.token_threshold, settings.beam_threshold, nbest=choice.nbest or settings.nbest
@@ -114,10 +111,10 @@ def _beam_decoder(trained: TrainedModel, choice: DecoderChoice, phrases: Phrases
             settings.beta if choice.beta is None else choice.beta,
             settings.unknown_penalty,
         ),
-        lm=load_lm(lm) if lm is not None else None,
-        lexicon=Lexicon.from_file(lexicon) if lexicon is not None else None,
-        phrases=phrases,
-        confidence=ConfidenceModel.load(confidence) if confidence is not None else None,
+        lm=choice.lm or _existing(trained.directory / LM),
+        lexicon=choice.lexicon or _existing(trained.directory / LEXICON),
+        phrases=read_phrases(choice.hotwords) if choice.hotwords is not None else None,
+        confidence=_existing(trained.directory / CONFIDENCE),
     )  # fmt: skip
 
 

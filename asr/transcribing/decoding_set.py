@@ -6,22 +6,29 @@ model) and, where several readings are asked for, `nbest.jsonl`; each is written
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from asr.corpus.manifest import load_manifest
 from asr.corpus.utterance import Utterance
 from asr.decoding.hypothesis import Hypothesis, Word
 from asr.decoding.log_probs import write_log_probs
 from asr.decoding.nbest_files import write_nbest
+from asr.decoding.parallel import Outcome, decode_all
+from asr.errors import AsrError
 from asr.features.store import FeatureStore
 from asr.files import atomic_write
 from asr.model.directory import UNITS
 from asr.progress import track
 from asr.transcribing.posteriors import utterance_log_probs
 from asr.transcribing.recognizer import Recognizer
+
+LOGGER = logging.getLogger("asr")
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class DecodingSummary:
 
     Attributes:
         utterances: decoded.
-        failed: ids that could not be read; they have no hypothesis and will be scored as deletions.
+        failed: ids that could not be read or decoded; they have no hypothesis and will be scored as deletions.
         audio_seconds: of speech decoded.
         model_seconds: wall time from features or audio to log-probabilities.
         search_seconds: wall time from log-probabilities to text.
@@ -60,6 +67,7 @@ def decode_set(
     *,
     features: str | Path | None = None,
     batch_size: int = 16,
+    processes: int = 1,
 ) -> DecodingSummary:
     """Decode every utterance of a manifest.
 
@@ -69,6 +77,8 @@ def decode_set(
         out: folder to write.
         features: store with the manifest's features; None computes them from the audio.
         batch_size: utterances that go through the model together; does not change the text.
+        processes: that run a beam search at the same time, with one memory-mapped copy of the language model; does
+            not change the text either. Greedy decoding, quicker than starting a process, stays in this one.
 
     Raises:
         FeatureError: the store lacks an utterance.
@@ -82,7 +92,7 @@ def decode_set(
     model_seconds = time.monotonic() - started
     started = time.monotonic()
     decoded = [u for u in utterances if u.id in log_probs]
-    readings = {u.id: recognizer.decoder.decode(log_probs[u.id]) for u in track(decoded, "decoding")}
+    readings = dict(_search(recognizer, [(u.id, log_probs[u.id]) for u in decoded], processes, failed))
     hypotheses = {name: nbest[0] for name, nbest in readings.items()}
     search_seconds = time.monotonic() - started
     recognizer.report_phrases([hypothesis.text for hypothesis in hypotheses.values()])
@@ -95,9 +105,35 @@ def decode_set(
     _write_results(out, utterances, hypotheses)
     if any(len(nbest) > 1 for nbest in readings.values()):
         write_nbest(out / "nbest.jsonl", readings.items())
+    else:
+        (out / "nbest.jsonl").unlink(missing_ok=True)  # of an earlier run, which this one replaces
     return DecodingSummary(
-        len(decoded), failed, sum(u.duration for u in decoded), model_seconds, search_seconds
+        len(readings), failed, sum(u.duration for u in decoded), model_seconds, search_seconds
     )  # fmt: skip
+
+
+def _search(
+    recognizer: Recognizer, utterances: Sequence[tuple[str, np.ndarray]], processes: int, failed: list[str]
+) -> Iterator[tuple[str, list[Hypothesis]]]:
+    """Readings of utterances in their order; those that cannot be decoded are named, and their ids go to `failed`."""
+    for name, outcome in track(_outcomes(recognizer, utterances, processes), "decoding", len(utterances)):
+        if isinstance(outcome, AsrError):
+            LOGGER.error("utterance %s", outcome)
+            failed.append(name)
+        else:
+            yield name, outcome
+
+
+def _outcomes(
+    recognizer: Recognizer, utterances: Sequence[tuple[str, np.ndarray]], processes: int
+) -> Iterator[tuple[str, Outcome]]:
+    if processes <= 1 or recognizer.recipe is None:
+        yield from decode_all(lambda: recognizer.decoder, utterances)
+        return
+    from asr.decoding.recipe import shared
+
+    with shared(recognizer.recipe) as recipe:
+        yield from decode_all(recipe, utterances, min(processes, len(utterances)))
 
 
 def _write_results(out: Path, utterances: Sequence[Utterance], hypotheses: dict[str, Hypothesis]) -> None:

@@ -12,7 +12,7 @@ from asr.config import DecodingConfig, load_config, save_config
 from asr.errors import ConfigError, UsageError
 from asr.files import atomic_directory
 from asr.model.directory import CONFIG, WEIGHTS, load_trained
-from asr.transcribing.decoders import CONFIDENCE, LEXICON, LM, DecoderChoice, build_decoder
+from asr.transcribing.decoders import CONFIDENCE, LEXICON, LM, load_recognizer
 
 TUNED = "tuned.yaml"
 
@@ -57,7 +57,7 @@ def export_model(
             shutil.copyfile(lexicon, folder / LEXICON)
         if tuned is not None and (tuned / CONFIDENCE).is_file():
             shutil.copyfile(tuned / CONFIDENCE, folder / CONFIDENCE)
-        build_decoder(load_trained(folder, "cpu"), DecoderChoice(), None)  # refuses what does not fit together
+        load_recognizer(folder, device="cpu")  # refuses what does not fit together
     return out
 
 

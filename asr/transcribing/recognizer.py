@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ from asr.features.extractor import FeatureExtractor
 from asr.model.directory import TrainedModel, load_trained
 from asr.transcribing.transcript import Transcript, transcript_of
 
+if TYPE_CHECKING:
+    from asr.decoding.recipe import DecoderRecipe
+
 LOGGER = logging.getLogger("asr")
 BATCHING = BatchingConfig(seconds=160.0, utterances=16)
 
@@ -38,12 +42,20 @@ class Recognizer:
         trained: the model.
         decoder: turns log-probabilities into text; greedy when None.
         phrases: that the decoder boosts, to report which of them were heard.
+        recipe: builds the same decoder in other processes; without one only this process decodes.
     """
 
-    def __init__(self, trained: TrainedModel, decoder: Decoder | None = None, phrases: Phrases | None = None) -> None:
+    def __init__(
+        self,
+        trained: TrainedModel,
+        decoder: Decoder | None = None,
+        phrases: Phrases | None = None,
+        recipe: DecoderRecipe | None = None,
+    ) -> None:
         self.trained = trained
         self.phrases = phrases
         self.decoder: Decoder = decoder or GreedyDecoder(trained.units, trained.seconds_per_frame)
+        self.recipe = recipe
         self.device = next(trained.model.parameters()).device
         if self.device.type == "cpu":
             trained.model.make_batch_invariant()

@@ -53,7 +53,7 @@ decode_as() {
   local name=$1 set=$2 model=$3
   shift 3
   asr decode "$data/$set.jsonl" --model "$model" --features "$data/features/$set" \
-    --out "$expdir/decode_${set}_$name" "${device[@]}" "$@"
+    --out "$expdir/decode_${set}_$name" --nj "$nj" "${device[@]}" "$@"
 }
 
 stage_9() {

@@ -72,7 +72,9 @@ def test_processes_change_nothing_but_the_times(files):
 
 
 def test_files_hold_table_picture_settings_and_calibration(files):
-    report = tune_files(files / "dev.npz", TEXTS, files / "out", lm=files / "lm", alphas="0:1:0.5", betas="0,1")
+    report = tune_files(
+        files / "dev.npz", TEXTS, files / "out", lm=files / "lm", alphas="0:1:0.5", betas="0,1", unknown_penalty=4.0
+    )
     assert "%WER 0.00 [ 0 / 9 ]" in report
     table = (files / "out" / "tuning.tsv").read_text().splitlines()
     assert table[0].split("\t")[:2] == ["alpha", "beta"]
@@ -80,7 +82,8 @@ def test_files_hold_table_picture_settings_and_calibration(files):
     assert (files / "out" / "tuning.png").read_bytes().startswith(b"\x89PNG")
     settings = yaml.safe_load((files / "out" / "tuned.yaml").read_text())["decoding"]
     assert settings["decoder"] == "beam"
-    assert set(settings) == {"decoder", "alpha", "beta", "token_threshold", "beam_threshold"}
+    assert set(settings) == {"decoder", "alpha", "beta", "token_threshold", "beam_threshold", "unknown_penalty"}
+    assert settings["unknown_penalty"] == 4.0
     assert ConfidenceModel.load(files / "out" / "confidence.json").words == 9
 
 

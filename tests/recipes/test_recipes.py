@@ -81,3 +81,13 @@ def test_fsdd_holds_a_speaker_out(fake_asr, tmp_path):
     result = run(script, "--held-out", "theo", "--stage", "1", "--stop-stage", "1", path=fake_asr)
     assert result.returncode == 0, result.stderr
     assert "--out data/fsdd-theo --held-out-speaker theo" in (tmp_path / "calls").read_text()
+
+
+def test_the_number_of_processes_reaches_features_search_and_tuning(fake_asr, tmp_path):
+    script = ROOT / "recipes" / "an4" / "run.sh"
+    result = run(script, "--nj", "3", "--expdir", str(tmp_path / "e"), path=fake_asr)
+    assert result.returncode == 0, result.stderr
+    calls = (tmp_path / "calls").read_text().splitlines()
+    wanted = [call for call in calls if call.startswith(("features ", "decode ", "tune "))]
+    assert len(wanted) == 3 + 6 + 2
+    assert all("--nj 3" in call for call in wanted)

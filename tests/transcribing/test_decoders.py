@@ -35,10 +35,26 @@ def test_greedy_unless_told_otherwise(model_folder):
     assert isinstance(load_recognizer(model_folder, DecoderChoice(beam=0)).decoder, GreedyDecoder)
 
 
-@pytest.mark.parametrize("option", ["lm", "lexicon", "hotwords"])
-def test_what_greedy_decoding_cannot_use_is_refused(model_folder, option, tmp_path):
+USELESS = {"lm": "path", "lexicon": "path", "hotwords": "path", "alpha": 0.0, "beta": 1.0, "nbest": 3}
+
+
+@pytest.mark.parametrize("option", USELESS)
+def test_what_greedy_decoding_cannot_use_is_refused(model_folder, option):
     with pytest.raises(UsageError, match=rf"--{option}: has no effect on greedy decoding; add --beam-size 32"):
-        load_recognizer(model_folder, DecoderChoice(**{option: tmp_path}))
+        load_recognizer(model_folder, DecoderChoice(**{option: USELESS[option]}))
+
+
+def test_one_reading_is_what_greedy_decoding_gives(model_folder):
+    assert isinstance(load_recognizer(model_folder, DecoderChoice(nbest=1)).decoder, GreedyDecoder)
+
+
+def test_weights_of_what_is_not_there_are_refused(model_folder, lm, lexicon):
+    with pytest.raises(UsageError, match="--alpha: has no effect without a language model"):
+        load_recognizer(model_folder, DecoderChoice(beam=4, alpha=0.5, lexicon=lexicon))
+    with pytest.raises(UsageError, match="--beta: has no effect without a language model or lexicon"):
+        load_recognizer(model_folder, DecoderChoice(beam=4, beta=0.5))
+    decoder = load_recognizer(model_folder, DecoderChoice(beam=4, lm=lm, alpha=0.25, beta=0.5)).decoder
+    assert (decoder.weights.alpha, decoder.weights.beta) == (0.25, 0.5)
 
 
 def test_a_lexicon_confines_the_words(model_folder, lm, lexicon):

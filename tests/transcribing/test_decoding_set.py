@@ -1,5 +1,6 @@
 """Decoding a set: from features or audio alike, whatever the batch size, and nothing lost to a bad file."""
 
+import numpy as np
 import pytest
 from tests_model import RATE, sounds
 
@@ -7,9 +8,14 @@ from asr.__main__ import run
 from asr.audio import write_audio
 from asr.corpus.manifest import load_manifest, write_manifest
 from asr.corpus.utterance import Utterance
+from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.lm_files import load_lm
 from asr.decoding.log_probs import read_log_probs, read_meta
+from asr.decoding.recipe import DecoderRecipe, shared
+from asr.errors import DecodingError
 from asr.features.computing import compute_features
 from asr.transcribing.decoding_set import decode_set
+from asr.transcribing.recognizer import Recognizer
 
 
 @pytest.fixture
@@ -24,6 +30,14 @@ def manifest(tmp_path):
     spans = [Utterance(f"span{i}", "5.wav", i * half, half, text="c", speaker="s") for i in range(2)]
     write_manifest(tmp_path / "test.jsonl", utterances + spans)
     return tmp_path / "test.jsonl"
+
+
+@pytest.fixture
+def arpa(tmp_path):
+    """A word 2-gram model as an ARPA file."""
+    (tmp_path / "text.txt").write_text("ab cd\nabba\nab abba dad\ncab dad ab\n")
+    assert run(["lm", "train", str(tmp_path / "text.txt"), "--order", "2", "--out", str(tmp_path / "lm.arpa")]) == 0
+    return tmp_path / "lm.arpa"
 
 
 def texts(folder):
@@ -68,3 +82,60 @@ def test_an_unreadable_utterance_is_named_and_the_rest_decoded(recognizer, model
     assert "utt2" in capsys.readouterr().err
     assert len(texts(tmp_path / "out").splitlines()) == 7
     assert len((tmp_path / "out" / "ref.trn").read_text().splitlines()) == 8
+
+
+def test_processes_and_batches_change_nothing(model_folder, manifest, arpa, tmp_path):
+    def decoded(name, *options):
+        arguments = ["decode", str(manifest), "--model", str(model_folder), "--out", str(tmp_path / name)]
+        search = ["--beam-size", "8", "--nbest", "4", "--lm", str(arpa), "--alpha", "0.4"]
+        assert run([*arguments, *search, *options]) == 0
+        return {path.name: path.read_text() for path in (tmp_path / name).iterdir() if path.suffix != ".npz"}
+
+    alone = decoded("alone")
+    assert alone.keys() == {"ref.trn", "hyp.trn", "hyp.ctm", "nbest.jsonl"}
+    assert len(alone["nbest.jsonl"].splitlines()) == 8
+    assert len(alone["hyp.ctm"].splitlines()) > 8
+    assert decoded("parallel", "--nj", "2") == alone
+    batched = decoded("batched", "--batch-size", "1")
+    assert batched["hyp.trn"] == alone["hyp.trn"]
+
+
+def test_processes_map_one_copy_of_the_language_model(arpa, tmp_path):
+    recipe = DecoderRecipe(tmp_path / "units.txt", 0.02, lm=arpa)
+    with shared(recipe) as sent:
+        assert sent.lm != arpa
+        mapped = load_lm(sent.lm).arrays.keys
+        assert isinstance(mapped.base, np.memmap)
+        folder = sent.lm
+        with shared(sent) as again:
+            assert again == sent  # a folder is shared as it is
+    assert not folder.exists()
+    with shared(DecoderRecipe(tmp_path / "units.txt", 0.02)) as plain:
+        assert plain.lm is None
+
+
+class Fussy:
+    """A decoder that cannot decode short utterances."""
+
+    def decode(self, log_probs):
+        if len(log_probs) < 40:
+            raise DecodingError("frame 3", "leaves no reading", "widen the beam")
+        return [Hypothesis("fine", 0.0)]
+
+
+def test_an_utterance_that_cannot_be_decoded_is_named_and_the_rest_written(recognizer, manifest, tmp_path, caplog):
+    fussy = Recognizer(recognizer.trained, Fussy())
+    summary = decode_set(fussy, manifest, tmp_path / "out", processes=2)
+    short = {name for name, rows in read_log_probs(tmp_path / "out" / "log_probs.npz") if len(rows) < 40}
+    assert set(summary.failed) == short
+    assert 0 < len(short) < 8
+    assert summary.utterances == 8 - len(short) == len(texts(tmp_path / "out").splitlines())
+    assert all(f"utterance {name}: frame 3: leaves no reading" in caplog.text for name in short)
+
+
+def test_the_nbest_lists_of_an_earlier_run_do_not_stay(model_folder, manifest, tmp_path):
+    arguments = ["decode", str(manifest), "--model", str(model_folder), "--out", str(tmp_path / "out")]
+    run([*arguments, "--beam-size", "4", "--nbest", "3"])
+    assert (tmp_path / "out" / "nbest.jsonl").exists()
+    run(arguments)
+    assert not (tmp_path / "out" / "nbest.jsonl").exists()
