@@ -1,6 +1,6 @@
-"""Training and validation examples: stored features, normalised and augmented, padded into batches.
+"""Training and validation examples: normalised features, augmented and padded into batches.
 
-Shapes: B utterances, T frames (longest of the batch), F mel bins.
+Shapes: B utterances, N samples, T frames (longest of the batch), F features.
 
 Everything random about an example depends only on (seed, epoch, utterance id), so neither the order of batches, nor the
 number of workers, nor a restart changes what the model sees.
@@ -9,9 +9,9 @@ number of workers, nor a restart changes what the model sees.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -19,14 +19,30 @@ from torch.utils.data import DataLoader, Dataset
 from asr.batching import Item, padding_share, plan_epoch
 from asr.config import ExperimentConfig
 from asr.corpus.utterance import Utterance
-from asr.errors import FeatureError, UnitsError
-from asr.features.computing import speed_id
-from asr.features.normalisation import Normaliser
+from asr.errors import AsrError, UnitsError
 from asr.features.spec_augment import spec_augment
-from asr.features.store import FeatureStore
 from asr.model.ctc import check_feasible
 from asr.seeding import generator_for
 from asr.units import Units, required_frames
+
+
+class Source(Protocol):
+    """Where the input of a set comes from.
+
+    Attributes:
+        late: whether `features` is for the training process, on its device, rather than for those that load.
+    """
+
+    late: bool
+
+    def frames(self, name: str, speed: float) -> int:
+        """Frames of an utterance at a speed."""
+
+    def load(self, names: Sequence[str], speeds: Sequence[float], epoch: int | None) -> tuple[Tensor, Tensor]:
+        """Padded features (B, T, F) or waves (B, N), and lengths (B,); an epoch of None is not augmented."""
+
+    def features(self, names: Sequence[str], loaded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised features (B, T, F) and frames (B,) from what was loaded."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,23 @@ class Batch:
     lengths: Tensor
     targets: list[list[int]]
     seconds: float
+
+    def pin_memory(self) -> Batch:
+        """The same in page-locked memory, from where copies to a GPU are fast; a DataLoader asks for it."""
+        return replace(self, features=self.features.pin_memory(), lengths=self.lengths.pin_memory())
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a loading process hands over when the features are left to the training process."""
+
+    ids: list[str]
+    padded: Tensor
+    lengths: Tensor
+
+    def pin_memory(self) -> Loaded:
+        """As `Batch.pin_memory`."""
+        return replace(self, padded=self.padded.pin_memory())
 
 
 @dataclass(frozen=True)
@@ -55,49 +88,42 @@ class EpochPlan:
     padding: float
 
 
-class Examples(Dataset[Batch]):
+class Examples:
     """The utterances of one set.
 
     Args:
-        utterances: the set; each id must be in the store.
-        store: its features.
-        normaliser: applied to every utterance before augmentation.
+        utterances: the set.
+        source: its input.
         units: spell the targets.
         config: the experiment.
         training: augment and spell targets; otherwise features are clean and a text outside the units has no target.
 
     Raises:
-        FeatureError: an utterance is not in the store.
+        FeatureError: the source lacks a speed.
         TrainingError: a target cannot fit its frames (training only).
     """
 
     def __init__(
         self,
         utterances: Sequence[Utterance],
-        store: FeatureStore,
-        normaliser: Normaliser,
+        source: Source,
         units: Units,
         config: ExperimentConfig,
         *,
         training: bool,
     ) -> None:
         self.utterances = {utterance.id: utterance for utterance in utterances}
-        self.store = store
-        self.normaliser = normaliser
+        self.source = source
         self.config = config
         self.training = training
-        missing = [name for name in self.utterances if name not in store]
-        if missing:
-            raise FeatureError(missing[0], f"and {len(missing) - 1} more are not in the store", "run 'asr features'")
         self.targets = {u.id: _spell(u, units, strict=training) for u in utterances}
         self.speeds = {u.id: self._usable_speeds(u.id) for u in utterances} if training else {}
-        self._epoch = 0
 
     def items(self, epoch: int) -> list[Item]:
         """Names and lengths as this epoch will read them."""
         shift = self.config.features.frame_shift_ms / 1000
         speeds = {name: self._speed(name, epoch) for name in self.utterances}
-        return [Item(name, self.store.frames(speed_id(name, speed)) * shift) for name, speed in speeds.items()]
+        return [Item(name, self.source.frames(name, speed) * shift) for name, speed in speeds.items()]
 
     def plan(self, epoch: int) -> EpochPlan:
         """What this epoch trains on, and in which order; a pure function of the set, the configuration and `epoch`."""
@@ -107,21 +133,11 @@ class Examples(Dataset[Batch]):
 
     def load(self, name: str, epoch: int) -> Tensor:
         """Features (T, F) of one utterance in one epoch."""
-        speed = self._speed(name, epoch)
-        matrix = torch.from_numpy(np.array(self.store[speed_id(name, speed)], dtype=np.float32))
-        features = self.normaliser(matrix, speed_id(self.utterances[name].speaker, speed))
-        if self.training and epoch >= self.config.augmentation.first_epoch:
-            generator = generator_for(self.config.seed, "specaugment", epoch, name)
-            features = spec_augment(features, self.config.augmentation, generator)
-        return features
+        return self.batch([name], epoch).features[0]
 
     def batch(self, names: Sequence[str], epoch: int) -> Batch:
         """Load and pad one batch."""
-        matrices = [self.load(name, epoch) for name in names]
-        lengths = torch.tensor([len(matrix) for matrix in matrices], dtype=torch.long)
-        features = torch.nn.utils.rnn.pad_sequence(matrices, batch_first=True)
-        seconds = float(lengths.sum()) * self.config.features.frame_shift_ms / 1000
-        return Batch(list(names), features, lengths, [self.targets[name] or [] for name in names], seconds)
+        return self._finish(self._load(names, epoch), epoch)
 
     def batches(self, plan: Sequence[Sequence[str]], epoch: int) -> Iterator[Batch]:
         """The batches of a plan in order, loaded here or by `training.workers` processes."""
@@ -136,32 +152,56 @@ class Examples(Dataset[Batch]):
             prefetch_factor=4,
             pin_memory=torch.cuda.is_available(),
         )
-        yield from loader
+        for fetched in loader:
+            if isinstance(fetched, AsrError):
+                raise fetched
+            yield fetched if isinstance(fetched, Batch) else self._finish(fetched, epoch)
+
+    def fetch(self, names: Sequence[str], epoch: int) -> Batch | Loaded:
+        """What a loading process does for one batch."""
+        loaded = self._load(names, epoch)
+        return loaded if self.source.late else self._finish(loaded, epoch)
+
+    def _load(self, names: Sequence[str], epoch: int) -> Loaded:
+        speeds = [self._speed(name, epoch) for name in names]
+        return Loaded(list(names), *self.source.load(names, speeds, epoch if self._augments(epoch) else None))
+
+    def _finish(self, loaded: Loaded, epoch: int) -> Batch:
+        """Features of what was loaded, masked, with their targets."""
+        features, lengths = self.source.features(loaded.ids, loaded.padded, loaded.lengths)
+        frames: list[int] = lengths.tolist()
+        if self._augments(epoch):
+            for row, (name, count) in enumerate(zip(loaded.ids, frames, strict=True)):
+                generator = generator_for(self.config.seed, "specaugment", epoch, name)
+                features[row, :count] = spec_augment(features[row, :count], self.config.augmentation, generator)
+        seconds = sum(frames) * self.config.features.frame_shift_ms / 1000
+        return Batch(loaded.ids, features, lengths, [self.targets[name] or [] for name in loaded.ids], seconds)
+
+    def _augments(self, epoch: int) -> bool:
+        return self.training and epoch >= self.config.augmentation.first_epoch
 
     def _speed(self, name: str, epoch: int) -> float:
         """At which speed an epoch hears an utterance."""
-        if not self.training or epoch < self.config.augmentation.first_epoch:
+        if not self._augments(epoch):
             return 1.0
         speeds = self.speeds[name]
         return speeds[int(generator_for(self.config.seed, "speed", epoch, name).integers(len(speeds)))]
 
     def _usable_speeds(self, name: str) -> list[float]:
-        """Stored speeds at which the text still fits; the recorded speed itself must fit."""
+        """Speeds at which the text still fits; the recorded speed itself must fit."""
         target = self.targets[name] or []
         reduction = self.config.model.time_reduction
-        check_feasible([name], [-(-self.store.frames(name) // reduction)], [target])
-        usable = []
-        for speed in self.config.augmentation.speeds or [1.0]:
-            stored = speed_id(name, speed)
-            if stored not in self.store:
-                raise FeatureError(stored, "is not in the store", f"run 'asr features --speeds' with {speed:g}")
-            if -(-self.store.frames(stored) // reduction) >= required_frames(target):
-                usable.append(speed)
-        return usable or [1.0]
+        check_feasible([name], [-(-self.source.frames(name, 1.0) // reduction)], [target])
+        needed = required_frames(target)
+        speeds = self.config.augmentation.speeds or [1.0]
+        return [speed for speed in speeds if -(-self.source.frames(name, speed) // reduction) >= needed] or [1.0]
 
 
-class _PlannedBatches(Dataset[Batch]):
-    """Lets a DataLoader's processes fetch whole batches by their number."""
+class _PlannedBatches(Dataset[Batch | Loaded | AsrError]):
+    """Lets a DataLoader's processes fetch whole batches by their number.
+
+    An error is handed over as a value: a DataLoader would raise it again as a RuntimeError that holds a traceback.
+    """
 
     def __init__(self, examples: Examples, plan: Sequence[Sequence[str]], epoch: int) -> None:
         self.examples, self.plan, self.epoch = examples, plan, epoch
@@ -169,8 +209,11 @@ class _PlannedBatches(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.plan)
 
-    def __getitem__(self, index: int) -> Batch:
-        return self.examples.batch(self.plan[index], self.epoch)
+    def __getitem__(self, index: int) -> Batch | Loaded | AsrError:
+        try:
+            return self.examples.fetch(self.plan[index], self.epoch)
+        except AsrError as error:
+            return error
 
 
 def total_seconds(items: Iterable[Item]) -> float:

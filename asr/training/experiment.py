@@ -23,6 +23,7 @@ from asr.training.averaging import average_weights
 from asr.training.checkpoint import list_checkpoints
 from asr.training.examples import Examples, total_seconds
 from asr.training.fine_tuning import begin_from
+from asr.training.stored_source import StoredSource
 from asr.training.trainer import Trainer
 from asr.training.validation import ValidationResult, validate
 from asr.units import Units
@@ -111,8 +112,10 @@ def _load_sets(config: ExperimentConfig, data: Path, units: Units) -> tuple[Exam
     dev_normaliser = train_normaliser
     if config.features.normalisation == "speaker":
         dev_normaliser = Normaliser.of_directory(data / "features" / "dev", config.features)
-    train = Examples(utterances["train"], stores["train"], train_normaliser, units, config, training=True)
-    dev = Examples(utterances["dev"], stores["dev"], dev_normaliser, units, config, training=False)
+    train_source = StoredSource(utterances["train"], stores["train"], train_normaliser)
+    dev_source = StoredSource(utterances["dev"], stores["dev"], dev_normaliser)
+    train = Examples(utterances["train"], train_source, units, config, training=True)
+    dev = Examples(utterances["dev"], dev_source, units, config, training=False)
     return train, dev, train_normaliser
 
 

@@ -9,6 +9,7 @@ from asr.errors import FeatureError, UnitsError
 from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
 from asr.training.examples import Examples
+from asr.training.stored_source import StoredSource
 from asr.units import Units
 
 
@@ -21,7 +22,8 @@ def build(toy_data):
         utterances = change(load_manifest(toy_data / "train.jsonl"))
         store = FeatureStore.open(toy_data / "features" / "train")
         units = Units.load(toy_data / "units.txt")
-        return Examples(utterances, store, Normaliser("utterance"), units, config, training=training)
+        source = StoredSource(utterances, store, Normaliser("utterance"))
+        return Examples(utterances, source, units, config, training=training)
 
     return build_with
 
@@ -91,3 +93,11 @@ def test_an_epochs_plan_holds_everyone_once_and_says_what_it_costs(build):
     assert plan.batches == examples.plan(3).batches
     assert plan.seconds == pytest.approx(sum(item.seconds for item in examples.items(3)))
     assert 0 <= plan.padding < 0.5
+
+
+def test_an_error_in_a_loading_process_arrives_as_itself(build, toy_data):
+    examples = build(toy_config(training={"workers": 1}))
+    stored = toy_data / "features" / "train" / "features.bin"
+    stored.write_bytes(bytes(stored.stat().st_size))
+    with pytest.raises(FeatureError, match=r"train-000: its features in .* are corrupt"):
+        list(examples.batches([["train-000"]], 0))

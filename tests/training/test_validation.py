@@ -12,6 +12,7 @@ from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
 from asr.model.directory import build_model
 from asr.training.examples import Examples
+from asr.training.stored_source import StoredSource
 from asr.training.validation import validate
 from asr.units import Units
 
@@ -35,7 +36,8 @@ def dev(toy_data):
     utterances[0] = replace(utterances[0], text="XYZ XYZ")
     units = Units.load(toy_data / "units.txt")
     store = FeatureStore.open(toy_data / "features" / "dev")
-    return Examples(utterances, store, Normaliser("utterance"), units, toy_config(), training=False), units
+    source = StoredSource(utterances, store, Normaliser("utterance"))
+    return Examples(utterances, source, units, toy_config(), training=False), units
 
 
 def test_a_silent_model_loses_every_word_in_percent(dev):
