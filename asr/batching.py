@@ -6,6 +6,7 @@ stop at any batch and go on with exactly the batches that were left.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,10 +78,37 @@ def cut(seconds: np.ndarray, most_seconds: float, most_utterances: int) -> list[
     return batches
 
 
+def padded_seconds(items: Sequence[Item], plan: Sequence[Sequence[str]]) -> list[float]:
+    """Seconds that each batch of a plan takes with its padding."""
+    seconds = {item.id: item.seconds for item in items}
+    return [max(seconds[name] for name in batch) * len(batch) for batch in plan]
+
+
+def deal(loads: Sequence[float], ranks: int) -> list[int]:
+    """Give batches to processes so that none works much longer than another.
+
+    The longest batch goes first, each to the process with the least so far (Graham 1969, longest processing time).
+
+    Args:
+        loads: what each batch costs.
+        ranks: number of processes.
+
+    Returns:
+        The rank of each batch; a pure function of the arguments, so that all processes agree without a word.
+    """
+    owners = [0] * len(loads)
+    work = [(0.0, 0, rank) for rank in range(ranks)]
+    for index in sorted(range(len(loads)), key=lambda index: (-loads[index], index)):
+        done, batches, rank = heapq.heappop(work)
+        owners[index] = rank
+        heapq.heappush(work, (done + loads[index], batches + 1, rank))
+    return owners
+
+
 def padding_share(items: Sequence[Item], plan: Sequence[Sequence[str]]) -> float:
     """Share of a plan's frames that is padding, 0..1."""
     seconds = {item.id: item.seconds for item in items}
-    padded = sum(max(seconds[name] for name in batch) * len(batch) for batch in plan)
+    padded = sum(padded_seconds(items, plan))
     real = sum(seconds[name] for batch in plan for name in batch)
     return 1 - real / padded if padded else 0.0
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from asr.batching import Item, padding_share, plan_epoch
+from asr.batching import Item, padded_seconds, padding_share, plan_epoch
 from asr.config import ExperimentConfig
 from asr.corpus.utterance import Utterance
 from asr.errors import AsrError, UnitsError
@@ -81,11 +81,13 @@ class EpochPlan:
         batches: can be sliced from any position on.
         seconds: of audio in all.
         padding: share of the padded frames that is padding, 0..1.
+        loads: seconds that each batch takes with its padding; only several processes need it.
     """
 
     batches: Sequence[Sequence[str]]
     seconds: float
     padding: float
+    loads: Sequence[float] = ()
 
 
 class Examples:
@@ -129,7 +131,8 @@ class Examples:
         """What this epoch trains on, and in which order; a pure function of the set, the configuration and `epoch`."""
         items = self.items(epoch)
         batches = plan_epoch(items, self.config.batching, self.config.seed, epoch)
-        return EpochPlan(batches, total_seconds(items), padding_share(items, batches))
+        loads = padded_seconds(items, batches)
+        return EpochPlan(batches, total_seconds(items), padding_share(items, batches), loads)
 
     def load(self, name: str, epoch: int) -> Tensor:
         """Features (T, F) of one utterance in one epoch."""

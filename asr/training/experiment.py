@@ -6,7 +6,9 @@ An experiment folder holds `config.yaml train.log metrics.jsonl tensorboard/ che
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +20,11 @@ from asr.corpus.utterance import Utterance
 from asr.errors import FeatureError, TrainingError
 from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
-from asr.model.directory import build_model, choose_device, save_model
+from asr.model.acoustic import AcousticModel
+from asr.model.directory import build_model, save_model
 from asr.training.averaging import average_weights
-from asr.training.checkpoint import list_checkpoints
+from asr.training.distributed import World, check_batches, joined, world_of
+from asr.training.elastic import admit, dismiss
 from asr.training.examples import Examples, total_seconds
 from asr.training.fine_tuning import begin_from
 from asr.training.stored_source import StoredSource
@@ -52,50 +56,70 @@ def train_experiment(
     stop_after: int | None = None,
     init: str | Path | None = None,
 ) -> TrainingSummary:
-    """Train an acoustic model.
+    """Train an acoustic model; under `torchrun` together with the other processes of the job.
 
     Args:
         config: the experiment.
         data: data folder (see above).
         experiment: experiment folder; made when missing.
-        resume: go on from the newest checkpoint; without checkpoints begin.
-        device: see `choose_device`.
+        resume: go on from the newest checkpoint; without checkpoints begin. A restart by `torchrun` resumes by itself.
+        device: see `distributed.device_of`.
         threads: CPU threads; 0 takes all cores. Another number of threads may round differently.
         stop_after: end after this many epochs of the schedule, for trials; `resume` goes on from there.
         init: model folder whose fitting weights to begin with; see `begin_from`.
 
     Raises:
-        TrainingError: the folder already holds checkpoints and `resume` is False, or dev and train share utterances.
+        TrainingError: the folder already holds checkpoints and `resume` is False, dev and train share utterances, or
+            the processes cannot train together.
         AsrError: anything wrong with manifest, features, units, configuration or checkpoints.
     """
     data, experiment = Path(data), Path(experiment)
-    checkpoints = experiment / "checkpoints"
-    if list_checkpoints(checkpoints) and not resume:
-        raise TrainingError(experiment, "already holds checkpoints", "add --resume, or choose another --exp folder")
-    for leftover in checkpoints.glob(".*.tmp"):
-        leftover.unlink()  # of a process killed while writing
+    admitted = admit(experiment, resume, world_of(os.environ))
     if threads:
         torch.set_num_threads(threads)
-    chosen = choose_device(device)
-    units = Units.load(data / "units.txt")
-    train, dev, normaliser = _load_sets(config, data, units)
+    with joined(device) as (world, chosen):
+        resume = world.once(lambda: admitted)
+        check_batches(config.training.accumulate, world.size)
+        units = Units.load(data / "units.txt")
+        train, dev, normaliser = _load_sets(config, data, units)
+        world.require_equal("settings, units or utterances", _fingerprint(config, units, train, dev))
+        model = _new_model(config, units, chosen, init, world)
+        if world.leads:
+            save_config(config, experiment / "config.yaml")
+        trainer = Trainer(config, model, units, train, dev, experiment, chosen, world)
+        if resume and not trainer.resume():
+            LOGGER.info("no checkpoint yet: beginning at update 0")
+        history = trainer.train(stop_after)
+        weights = world.once(lambda: average_weights(trainer.averaged_paths()))
+        model.load_state_dict(weights)
+        result = validate(model, dev, units, chosen, world)
+        LOGGER.info("average of %d epochs: dev WER %.2f %%", len(trainer.averaged_paths()), result.wer)
+        summary = TrainingSummary(experiment / "model", result, len(history), trainer.progress.step)
+        if world.leads:
+            save_model(summary.model, weights, config, units, normaliser, _card(config, data, train, dev, summary))
+            dismiss(experiment)
+    return summary
+
+
+def _new_model(
+    config: ExperimentConfig, units: Units, device: torch.device, init: str | Path | None, world: World
+) -> AcousticModel:
+    """A model on its device, with the same weights in all processes."""
     torch.manual_seed(config.seed)
-    model = build_model(config, units).to(chosen)
+    model = build_model(config, units).to(device)
     if init is not None:
         begin_from(model, init, config, units)
-    LOGGER.info("%s: %d weights, %d units, on %s", config.name, model.parameter_count(), len(units), chosen)
-    save_config(config, experiment / "config.yaml")
-    trainer = Trainer(config, model, units, train, dev, experiment, chosen)
-    if resume and not trainer.resume():
-        LOGGER.info("no checkpoint yet: beginning at update 0")
-    history = trainer.train(stop_after)
-    weights = average_weights(trainer.averaged_paths())
-    model.load_state_dict(weights)
-    result = validate(model, dev, units, chosen)
-    LOGGER.info("average of %d epochs: dev WER %.2f %%", len(trainer.averaged_paths()), result.wer)
-    summary = TrainingSummary(experiment / "model", result, len(history), trainer.progress.step)
-    save_model(summary.model, weights, config, units, normaliser, _card(config, data, train, dev, summary))
-    return summary
+    world.align(model.state_dict().values())
+    LOGGER.info("%s: %d weights, %d units, on %s", config.name, model.parameter_count(), len(units), device)
+    return model
+
+
+def _fingerprint(config: ExperimentConfig, units: Units, train: Examples, dev: Examples) -> str:
+    """Changes when anything changes that all processes must agree on."""
+    digest = hashlib.sha256(config.model_dump_json().encode())
+    for part in (units.symbols, sorted(train.utterances), sorted(dev.utterances)):
+        digest.update("\0".join(part).encode())
+    return digest.hexdigest()
 
 
 def _load_sets(config: ExperimentConfig, data: Path, units: Units) -> tuple[Examples, Examples, Normaliser]:

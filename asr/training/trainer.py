@@ -2,6 +2,7 @@
 
 On one machine with one number of threads, CPU training is bit-reproducible from (seed, configuration, data), also
 across a kill and a resume: every draw is derived from the seed and the position, never from what was drawn before.
+With several processes each runs this loop on its share of every update, and the first writes all files.
 """
 
 from __future__ import annotations
@@ -11,22 +12,25 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from asr.batching import deal
 from asr.config import ExperimentConfig
 from asr.errors import CheckpointError, TrainingError
 from asr.model.acoustic import AcousticModel
 from asr.seeding import generator_for
 from asr.training.averaging import EpochResult, choose_epochs, epoch_path, prune_epochs, save_epoch
 from asr.training.checkpoint import load_newest, save_checkpoint
-from asr.training.examples import Batch, Examples
+from asr.training.distributed import World
+from asr.training.examples import Batch, EpochPlan, Examples
 from asr.training.journal import BlankAlarm, Journal
 from asr.training.schedule import learning_rate
-from asr.training.update import Updater
+from asr.training.update import Share, Updater
 from asr.training.validation import validate
 from asr.units import Units
 
@@ -76,6 +80,7 @@ class Trainer:
         dev: validation examples.
         experiment: folder for checkpoints, metrics and logs.
         device: where to train.
+        world: the processes that train together.
     """
 
     def __init__(
@@ -87,13 +92,15 @@ class Trainer:
         dev: Examples,
         experiment: Path,
         device: torch.device,
+        world: World | None = None,
     ) -> None:
         self.config, self.model, self.units = config, model, units
         self.train_examples, self.dev_examples = train, dev
         self.checkpoints = experiment / "checkpoints"
         self.experiment = experiment
         self.device = device
-        self.updater = Updater(model, config.training, device)
+        self.world = world or World()
+        self.updater = Updater(model, config.training, device, self.world)
         self.progress = Progress()
         self.alarm = BlankAlarm(config.training.blank_alarm_steps)
 
@@ -103,7 +110,7 @@ class Trainer:
         Raises:
             CheckpointError: no checkpoint can be read, or it belongs to another experiment.
         """
-        state = load_newest(self.checkpoints)
+        state = self.world.once(lambda: load_newest(self.checkpoints))
         if state is None:
             return False
         self._load_state(state)
@@ -112,8 +119,7 @@ class Trainer:
     def train(self, stop_after: int | None = None) -> list[EpochResult]:
         """Train to the last epoch, to `stop_after` or until patience runs out; returns every epoch's dev result."""
         last = min(self.config.training.epochs, stop_after or self.config.training.epochs)
-        with Journal(self.experiment, self.progress.step, self.progress.epoch) as journal:
-            self.journal = journal
+        with self._open_journal() as self.journal:
             while self.progress.epoch < last and not self._out_of_patience():
                 self._train_epoch()
                 self._save()
@@ -126,55 +132,88 @@ class Trainer:
         epochs = choose_epochs(self.progress.history, settings.average, settings.average_by)
         return [epoch_path(self.checkpoints, epoch) for epoch in epochs]
 
+    def _open_journal(self) -> AbstractContextManager[Journal | None]:
+        if self.world.leads:
+            return Journal(self.experiment, self.progress.step, self.progress.epoch)
+        return nullcontext()
+
+    def _record(self, kind: str, **values: float | int | str | list[str]) -> None:
+        if self.journal is not None:
+            self.journal.write(kind, self.progress.step, **values)
+
     def _train_epoch(self) -> None:
         epoch = self.progress.epoch
         plan = self.train_examples.plan(epoch)
-        size = self.config.training.accumulate
-        updates = math.ceil(len(plan.batches) / size)
+        updates = math.ceil(len(plan.batches) / self.config.training.accumulate)
         if self.progress.position == 0:
             LOGGER.info(
                 "epoch %d: %d updates, %.2f h of audio, %.1f %% padding",
                 epoch + 1, updates, plan.seconds / 3600, 100 * plan.padding,
             )  # fmt: skip
-        batches = self.train_examples.batches(plan.batches[self.progress.position * size :], epoch)
+        batches = self.train_examples.batches(self._own_batches(plan, updates), epoch)
         tally = Tally()
         while self.progress.position < updates:
             before = time.monotonic()
-            group = _take(batches, size)
+            share = self._share(plan, batches)
             tally.data_seconds += time.monotonic() - before
-            self._update(group, updates, tally)
+            self._update(share, updates, tally)
             if self.progress.step % self.config.training.log_steps == 0 or self.progress.position == updates:
                 self._log(tally)
                 tally = Tally()
             if self.progress.step % self.config.training.save_steps == 0 and self.progress.position < updates:
                 self._save()
 
-    def _update(self, group: list[Batch], updates: int, tally: Tally) -> None:
+    def _places(self, plan: EpochPlan, update: int) -> list[tuple[int, bool]]:
+        """Places in the plan of one update's batches, and whether this process computes them."""
+        size = self.config.training.accumulate
+        places = range(update * size, min((update + 1) * size, len(plan.batches)))
+        loads = plan.loads[places.start : places.stop] or [1.0] * len(places)
+        owners = deal(loads, self.world.size)
+        return [(place, owner == self.world.rank) for place, owner in zip(places, owners, strict=True)]
+
+    def _own_batches(self, plan: EpochPlan, updates: int) -> Sequence[Sequence[str]]:
+        """What this process loads in the rest of the epoch."""
+        position = self.progress.position
+        if self.world.size == 1:
+            return plan.batches[position * self.config.training.accumulate :]
+        shares = (self._places(plan, update) for update in range(position, updates))
+        return [plan.batches[place] for share in shares for place, own in share if own]
+
+    def _share(self, plan: EpochPlan, batches: Iterator[Batch]) -> Share:
+        """This process's part of the update where training stands; dropout is drawn from the place in the update."""
+        places = self._places(plan, self.progress.position)
+        own = [index for index, (_, mine) in enumerate(places) if mine]
+        key = (self.config.seed, "dropout", self.progress.step)
+        seeds = [int(generator_for(*key, *([index] if index else [])).integers(2**62)) for index in own]
+        names = [name for place, _ in places for name in plan.batches[place]]
+        return Share(list(itertools.islice(batches, len(own))), seeds, names, len(places))
+
+    def _update(self, share: Share, updates: int, tally: Tally) -> None:
         """One update at the place of the schedule where training stands."""
         done = (self.progress.epoch + (self.progress.position + 1) / updates) / self.config.training.epochs
-        dropout = int(generator_for(self.config.seed, "dropout", self.progress.step).integers(2**62))
-        result = self.updater.update(group, learning_rate(done, self.config.training), dropout)
+        result = self.updater.update(share, learning_rate(done, self.config.training))
         self.progress.step += 1
         self.progress.position += 1
         if not result.taken:
-            self._skip(group, result.loss, result.gradient_norm)
+            self._skip(share.utterances, result.loss, result.gradient_norm)
             return
         self.progress.bad_steps = 0
-        self.alarm.observe(result.blank_rate)
+        if self.world.leads:
+            self.alarm.observe(result.blank_rate)
         tally.loss += result.loss
         tally.gradient_norm += result.gradient_norm
         tally.blank_rate += result.blank_rate
-        tally.audio_seconds += sum(batch.seconds for batch in group)
+        tally.audio_seconds += result.seconds
         tally.updates += 1
 
-    def _skip(self, group: list[Batch], loss: float, norm: float) -> None:
-        names = [name for batch in group for name in batch.ids]
+    def _skip(self, names: Sequence[str], loss: float, norm: float) -> None:
         self.progress.bad_steps += 1
-        LOGGER.warning(
-            "update %d skipped: loss %s, gradient norm %s; utterances %s",
-            self.progress.step, loss, norm, " ".join(names),
-        )  # fmt: skip
-        self.journal.write("skipped", self.progress.step, utterances=names)
+        if self.world.leads:
+            LOGGER.warning(
+                "update %d skipped: loss %s, gradient norm %s; utterances %s",
+                self.progress.step, loss, norm, " ".join(names),
+            )  # fmt: skip
+        self._record("skipped", utterances=list(names))
         if self.progress.bad_steps >= self.config.training.bad_steps:
             raise TrainingError(
                 f"update {self.progress.step}",
@@ -184,17 +223,16 @@ class Trainer:
 
     def _finish_epoch(self) -> None:
         progress, settings = self.progress, self.config.training
-        result = validate(self.model, self.dev_examples, self.units, self.device)
+        result = validate(self.model, self.dev_examples, self.units, self.device, self.world)
         progress.history.append(EpochResult(progress.epoch, result.wer, result.loss))
-        self.journal.write(
-            "dev", progress.step, epoch=progress.epoch + 1, wer=result.wer, cer=result.cer, loss=result.loss
-        )
+        self._record("dev", epoch=progress.epoch + 1, wer=result.wer, cer=result.cer, loss=result.loss)
         LOGGER.info(
             "epoch %d of %d: dev WER %.2f %%, CER %.2f %%, loss %.3f",
             progress.epoch + 1, settings.epochs, result.wer, result.cer, result.loss,
         )  # fmt: skip
-        save_epoch(self.checkpoints, progress.epoch, self.model.state_dict())
-        prune_epochs(self.checkpoints, choose_epochs(progress.history, settings.average, settings.average_by))
+        if self.world.leads:
+            save_epoch(self.checkpoints, progress.epoch, self.model.state_dict())
+            prune_epochs(self.checkpoints, choose_epochs(progress.history, settings.average, settings.average_by))
         progress.epoch += 1
         progress.position = 0
         self._save()
@@ -221,7 +259,7 @@ class Trainer:
             "audio_seconds_per_second": tally.audio_seconds / elapsed,
             "waiting_for_data": tally.data_seconds / elapsed,
         }
-        self.journal.write("train", self.progress.step, epoch=self.progress.epoch + 1, **values)
+        self._record("train", epoch=self.progress.epoch + 1, **values)
         LOGGER.info(
             "epoch %d update %d: loss %.3f, gradient norm %.2f, learning rate %.2e, blanks %.0f %%, "
             "%.0f audio-seconds/s, %.0f %% waiting for data",
@@ -231,7 +269,8 @@ class Trainer:
         )  # fmt: skip
 
     def _save(self) -> None:
-        save_checkpoint(self.checkpoints, self.progress.step, self._state(), self.config.training.keep)
+        if self.world.leads:
+            save_checkpoint(self.checkpoints, self.progress.step, self._state(), self.config.training.keep)
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -257,10 +296,6 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.updater.optimizer.load_state_dict(state["optimizer"])
         LOGGER.info("resumed at epoch %d, update %d", self.progress.epoch + 1, self.progress.step)
-
-
-def _take(batches: Iterator[Batch], count: int) -> list[Batch]:
-    return list(itertools.islice(batches, count))
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

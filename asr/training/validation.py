@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from asr.batching import plan_in_order
+from asr.batching import deal, padded_seconds, plan_in_order
 from asr.config import BatchingConfig
 from asr.decoding.greedy import GreedyDecoder
 from asr.model.acoustic import AcousticModel
 from asr.model.ctc import ctc_loss, per_label
 from asr.model.directory import seconds_per_frame
 from asr.scoring.wer import score
+from asr.training.distributed import World
 from asr.training.examples import Examples
 from asr.units import Units, required_frames
 
@@ -28,29 +30,60 @@ class ValidationResult:
     loss: float
 
 
-@torch.inference_mode()
-def validate(model: AcousticModel, examples: Examples, units: Units, device: torch.device) -> ValidationResult:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Hypotheses by utterance id, and losses a label of those that have one."""
+
+    texts: dict[str, str]
+    losses: dict[str, float]
+
+
+def validate(
+    model: AcousticModel, examples: Examples, units: Units, device: torch.device, world: World | None = None
+) -> ValidationResult:
     """Decode a set greedily and score it.
 
     Utterances whose text cannot be reached (outside the units, or too long for its frames) count in the error rates
-    and are left out of the loss.
+    and are left out of the loss. Each process of `world` decodes its share of the same batches, and all are told the
+    same result: to the bit what one process would have found.
     """
+    world = world or World()
+    items = examples.items(0)
+    longest = max((item.seconds for item in items), default=0.0)
+    batching = BATCHING.model_copy(update={"seconds": max(BATCHING.seconds, longest)})
+    plan = plan_in_order(items, batching)
+    owners = deal(padded_seconds(items, plan), world.size)
+    own = [batch for batch, rank in zip(plan, owners, strict=True) if rank == world.rank]
+    shares = world.gather(_decode(model, examples, own, units, device))
+    return world.once(lambda: _score(examples, plan, shares))
+
+
+@torch.inference_mode()
+def _decode(
+    model: AcousticModel, examples: Examples, plan: Sequence[Sequence[str]], units: Units, device: torch.device
+) -> Judged:
+    """Decode some batches of a set."""
     model.eval()
     decoder = GreedyDecoder(units, seconds_per_frame(examples.config))
-    hypotheses: dict[str, str] = {}
-    losses: list[float] = []
-    longest = max((item.seconds for item in examples.items(0)), default=0.0)
-    batching = BATCHING.model_copy(update={"seconds": max(BATCHING.seconds, longest)})
-    for batch in examples.batches(plan_in_order(examples.items(0), batching), 0):
+    judged = Judged({}, {})
+    for batch in examples.batches(plan, 0):
         log_probs, lengths = model(batch.features.to(device), batch.lengths.to(device))
         log_probs, lengths = log_probs.cpu(), lengths.cpu()
         batch_losses = per_label(ctc_loss(log_probs, lengths, batch.targets), batch.targets)
         for row, name in enumerate(batch.ids):
             frames = int(lengths[row])
-            hypotheses[name] = decoder.decode(log_probs[row, :frames].numpy())[0].text
+            judged.texts[name] = decoder.decode(log_probs[row, :frames].numpy())[0].text
             target = examples.targets[name]
             if target is not None and required_frames(target) <= frames:
-                losses.append(float(batch_losses[row]))
+                judged.losses[name] = float(batch_losses[row])
+    return judged
+
+
+def _score(examples: Examples, plan: Sequence[Sequence[str]], shares: Sequence[Judged]) -> ValidationResult:
+    """Rates and mean loss over all shares; the losses are added in the order of the plan, whoever computed them."""
+    hypotheses = {name: text for share in shares for name, text in share.texts.items()}
+    by_name = {name: loss for share in shares for name, loss in share.losses.items()}
+    losses = [by_name[name] for batch in plan for name in batch if name in by_name]
     references = {name: utterance.text for name, utterance in examples.utterances.items()}
     result = score(references, hypotheses)
     loss = sum(losses) / len(losses) if losses else float("nan")
