@@ -116,6 +116,16 @@ class ModelConfig(Section):
     layer_norm: bool = True
     forget_bias: float = Field(1.0, description="initial bias of the forget gates")
     dropout: float = Field(0.25, ge=0, lt=1)
+    intermediate_layers: list[int] = Field(
+        default_factory=list, description="LSTM layers, from 1, that training also asks for the text; empty: the last"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelConfig:
+        chosen = self.intermediate_layers
+        if chosen != sorted(set(chosen)) or any(not 1 <= layer < self.layers for layer in chosen):
+            raise ValueError(f"intermediate_layers {chosen} must ascend, each in 1..{self.layers - 1}")
+        return self
 
 
 class BatchingConfig(Section):
@@ -146,8 +156,11 @@ class TrainingConfig(Section):
     blank_alarm_steps: int = Field(600, ge=1, description="steps of all-blank output before the alarm")
     bad_steps: int = Field(10, ge=1, description="steps in a row with a non-finite loss or gradient before stopping")
     workers: int = Field(0, ge=0, description="processes that load features")
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="CTC is always float32")
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average, judged and kept; 0 is off")
+    intermediate_weight: float = Field(0.3, ge=0, lt=1, description="share of model.intermediate_layers in the loss")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a uniform distribution in the loss")
 
 
 class DecodingConfig(Section):

@@ -5,6 +5,8 @@ Shapes: B utterances, T feature frames, F mel bins, T' output frames, V units (b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -55,11 +57,26 @@ class AcousticModel(nn.Module):
             log_probs (B, T', V) float32, each real row normalised, and their lengths (B,) int64. Rows beyond a length
             are unspecified.
         """
+        log_probs, lengths = self.at_layers(features, lengths, (self.config.layers,))
+        return log_probs[0], lengths
+
+    def at_layers(self, features: Tensor, lengths: Tensor, layers: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        """What the output layer reads off several LSTM layers, which it can because all have one width.
+
+        Args:
+            features: (B, T, F), padded with anything.
+            lengths: (B,) int64.
+            layers: ascending, counted from 1; only the last is trained to be read unless intermediate layers are.
+
+        Returns:
+            For each layer log_probs (B, T', V) as `forward` gives them, and the lengths (B,).
+        """
         if features.shape[1] == 0:
-            return features.new_zeros((len(features), 0, self.output.out_features)), torch.zeros_like(lengths)
+            empty = features.new_zeros((len(features), 0, self.output.out_features))
+            return [empty] * len(layers), torch.zeros_like(lengths)
         x, lengths = self.front_end(features, lengths)
-        x = self.stack(x.to(self.stack_type), lengths).to(x.dtype)
-        return self.output(x).float().log_softmax(dim=-1), lengths
+        outputs = self.stack.at_layers(x.to(self.stack_type), lengths, layers)
+        return [self.output(y.to(x.dtype)).float().log_softmax(dim=-1) for y in outputs], lengths
 
     @property
     def stack_type(self) -> torch.dtype:

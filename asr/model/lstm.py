@@ -16,6 +16,8 @@ the forget gate of Gers et al. (2000), without peepholes:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -120,9 +122,16 @@ class LstmStack(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, F), (B,) -> (B, T, D); frames beyond a length are unspecified."""
-        for layer in self.layers:
+        return self.at_layers(x, lengths, (len(self.layers),))[0]
+
+    def at_layers(self, x: Tensor, lengths: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """(B, T, F), (B,) -> what each of `layers` (ascending, counted from 1) puts out, (B, T, D)."""
+        outputs = []
+        for number, layer in enumerate(self.layers, start=1):
             x = layer(x, lengths)
-        return x
+            if number in layers:
+                outputs.append(x)
+        return outputs
 
 
 def _set_forget_bias(lstm: nn.LSTM, value: float) -> None:

@@ -29,6 +29,7 @@ from asr.training.checkpoint import load_newest, save_checkpoint
 from asr.training.distributed import World
 from asr.training.examples import Batch, EpochPlan, Examples
 from asr.training.journal import BlankAlarm, Journal
+from asr.training.memory import stretched
 from asr.training.schedule import learning_rate
 from asr.training.update import Share, Updater
 from asr.training.validation import validate
@@ -102,6 +103,7 @@ class Trainer:
         self.world = world or World()
         self.updater = Updater(model, config.training, device, self.world)
         self.progress = Progress()
+        self.rehearsed = False
         self.alarm = BlankAlarm(config.training.blank_alarm_steps)
 
     def resume(self) -> bool:
@@ -150,6 +152,8 @@ class Trainer:
                 "epoch %d: %d updates, %.2f h of audio, %.1f %% padding",
                 epoch + 1, updates, plan.seconds / 3600, 100 * plan.padding,
             )  # fmt: skip
+        if not self.rehearsed:
+            self._rehearse(plan)
         batches = self.train_examples.batches(self._own_batches(plan, updates), epoch)
         tally = Tally()
         while self.progress.position < updates:
@@ -188,12 +192,24 @@ class Trainer:
         names = [name for place, _ in places for name in plan.batches[place]]
         return Share(list(itertools.islice(batches, len(own))), seeds, names, len(places))
 
+    def _rehearse(self, plan: EpochPlan) -> None:
+        """Try the longest batch, as long as the slowest speed of later epochs can make it."""
+        longest = max(range(len(plan.loads)), key=plan.loads.__getitem__, default=0)
+        batch = self.train_examples.batch(plan.batches[longest], self.progress.epoch)
+        slowest = min([1.0, *self.config.augmentation.speeds])
+        most_frames = int(self.config.batching.seconds * 1000 / self.config.features.frame_shift_ms)
+        self.updater.rehearse(stretched(batch, 1 / slowest, most_frames))
+        self.rehearsed = True
+
     def _update(self, share: Share, updates: int, tally: Tally) -> None:
         """One update at the place of the schedule where training stands."""
         done = (self.progress.epoch + (self.progress.position + 1) / updates) / self.config.training.epochs
         result = self.updater.update(share, learning_rate(done, self.config.training))
         self.progress.step += 1
         self.progress.position += 1
+        if result.overflow:
+            LOGGER.info("update %d: float16 overflowed, the loss is scaled less from now on", self.progress.step)
+            return
         if not result.taken:
             self._skip(share.utterances, result.loss, result.gradient_norm)
             return
@@ -223,7 +239,10 @@ class Trainer:
 
     def _finish_epoch(self) -> None:
         progress, settings = self.progress, self.config.training
-        result = validate(self.model, self.dev_examples, self.units, self.device, self.world)
+        with self.updater.judged_weights():
+            result = validate(self.model, self.dev_examples, self.units, self.device, self.world)
+            if self.world.leads:
+                save_epoch(self.checkpoints, progress.epoch, self.model.state_dict())
         progress.history.append(EpochResult(progress.epoch, result.wer, result.loss))
         self._record("dev", epoch=progress.epoch + 1, wer=result.wer, cer=result.cer, loss=result.loss)
         LOGGER.info(
@@ -231,7 +250,6 @@ class Trainer:
             progress.epoch + 1, settings.epochs, result.wer, result.cer, result.loss,
         )  # fmt: skip
         if self.world.leads:
-            save_epoch(self.checkpoints, progress.epoch, self.model.state_dict())
             prune_epochs(self.checkpoints, choose_epochs(progress.history, settings.average, settings.average_by))
         progress.epoch += 1
         progress.position = 0
@@ -279,7 +297,7 @@ class Trainer:
             "progress": asdict(self.progress),
             "alarm_steps": self.alarm.steps,
             "model": self.model.state_dict(),
-            "optimizer": self.updater.optimizer.state_dict(),
+            **self.updater.state_dict(),
         }
 
     def _load_state(self, state: dict[str, Any]) -> None:
@@ -294,7 +312,7 @@ class Trainer:
         self.progress = Progress(**progress)
         self.alarm.steps = state["alarm_steps"]
         self.model.load_state_dict(state["model"])
-        self.updater.optimizer.load_state_dict(state["optimizer"])
+        self.updater.load_state_dict(state)
         LOGGER.info("resumed at epoch %d, update %d", self.progress.epoch + 1, self.progress.step)
 
 
