@@ -16,6 +16,7 @@ Both terms are nats, one a label and one a frame, so that neither the length nor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -56,7 +57,7 @@ def divergence_from_uniform(log_probs: Tensor, lengths: Tensor) -> Tensor:
     """
     units = log_probs.shape[-1]
     inside = torch.arange(log_probs.shape[1], device=lengths.device)[None, :] < lengths[:, None]
-    frames = (-log_probs.mean(dim=-1) - torch.tensor(float(units)).log()).where(inside, 0.0)
+    frames = (-log_probs.mean(dim=-1) - math.log(units)).where(inside, 0.0)
     return frames.sum(dim=1) / lengths.clamp(min=1)
 
 
