@@ -132,9 +132,7 @@ class Updater:
         on_gpu = self.device.type == "cuda"
         with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
             # The optimiser's two moments come with the first step; they must fit beside the batch.
-            moments = (
-                [] if self.optimizer.state else [torch.empty_like(p) for p in self.model.parameters() for _ in "mv"]
-            )
+            moments = [torch.empty_like(p) for p in 2 * list(self.model.parameters()) if not self.optimizer.state]
             self._gradient(Share([batch], [0], batch.ids, 1))
             del moments
         self.optimizer.zero_grad(set_to_none=True)
