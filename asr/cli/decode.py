@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import Alpha, BeamSize, Beta, Device, Hotwords, Jobs, LanguageModel, Lexicon, Model, Threads
+from asr.cli.options import (
+    Alpha,
+    BeamSize,
+    Beta,
+    Device,
+    Hotwords,
+    Jobs,
+    LanguageModel,
+    Lexicon,
+    Model,
+    Search,
+    Threads,
+)
 
 
 def decode(
@@ -24,6 +36,7 @@ def decode(
     nbest: Annotated[int | None, typer.Option(help="Readings of each utterance, into nbest.jsonl.", min=1)] = None,
     batch_size: Annotated[int, typer.Option(help="Utterances in the model at once.", min=1)] = 16,
     nj: Jobs = 1,
+    search: Search = None,
     device: Device = None,
     threads: Threads = 0,
 ) -> None:
@@ -31,7 +44,7 @@ def decode(
     from asr.transcribing.decoders import DecoderChoice, load_recognizer
     from asr.transcribing.decoding_set import decode_set
 
-    choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta, nbest)
+    choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta, nbest, search.value if search else None)
     recognizer = load_recognizer(model, choice, device=device, threads=threads)
     summary = decode_set(recognizer, manifest, out, features=features, batch_size=batch_size, processes=nj)
     print(

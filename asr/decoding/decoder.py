@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.hypothesis import Hypothesis
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FloatArray = NDArray[np.floating]
 
@@ -23,5 +26,22 @@ class Decoder(Protocol):
 
         Raises:
             DecodingError: wrong shape, NaN, or rows that are not normalised.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchDecoder(Decoder, Protocol):
+    """A decoder that takes a whole batch where the model left it, on the CPU or a GPU."""
+
+    def decode_batch(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
+        """Readings of each utterance, best first.
+
+        Args:
+            log_probs: (B, T, V) natural-log probabilities on any device; rows beyond a length may hold anything.
+            lengths: (B,) frames.
+
+        Raises:
+            DecodingError: as `decode`.
         """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -16,6 +16,7 @@ from asr.transcribing.recognizer import Recognizer
 if TYPE_CHECKING:
     from asr.decoding.recipe import DecoderRecipe
 
+Search = Literal["compiled", "torch"]
 LM, LEXICON, CONFIDENCE = "lm", "lexicon.txt", "confidence.json"  # in a model directory; all optional
 
 
@@ -31,6 +32,7 @@ class DecoderChoice:
         alpha: weight of the language model.
         beta: bonus for each word, natural log.
         nbest: readings of each utterance.
+        search: "compiled", on the CPU, or "torch", in batches on the model's device; None is "compiled".
     """
 
     beam: int | None = None
@@ -40,6 +42,7 @@ class DecoderChoice:
     alpha: float | None = None
     beta: float | None = None
     nbest: int | None = None
+    search: Search | None = None
 
 
 def load_recognizer(
@@ -64,6 +67,8 @@ def load_recognizer(
     _refuse_useless(trained, choice)
     phrases = load_phrases(trained, choice.hotwords)
     recipe = decoder_recipe(trained, choice)
+    if recipe is not None and choice.search == "torch":
+        return Recognizer(trained, recipe.in_torch(), phrases)
     return Recognizer(trained, recipe() if recipe else None, phrases, recipe)
 
 

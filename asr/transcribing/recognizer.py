@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from asr.audio import read_audio, resample
 from asr.batching import Item, plan_in_order
 from asr.config import BatchingConfig
 from asr.decoding.biasing import Phrases
-from asr.decoding.decoder import Decoder
+from asr.decoding.decoder import BatchDecoder, Decoder
 from asr.decoding.greedy import GreedyDecoder
+from asr.decoding.hypothesis import Hypothesis
 from asr.errors import AudioError, UsageError
 from asr.features.extractor import FeatureExtractor
 from asr.model.directory import TrainedModel, load_trained
@@ -28,6 +29,7 @@ from asr.transcribing.transcript import Transcript, transcript_of
 if TYPE_CHECKING:
     from asr.decoding.recipe import DecoderRecipe
 
+R = TypeVar("R")
 LOGGER = logging.getLogger("asr")
 BATCHING = BatchingConfig(seconds=160.0, utterances=16)
 
@@ -98,8 +100,8 @@ class Recognizer:
     def transcribe_batch(self, waves: Sequence[np.ndarray]) -> list[Transcript]:
         """Transcribe several recordings (N,) at the model's rate, in their order."""
         return [
-            transcript_of(self.decoder.decode(log_probs)[0], len(wave) / self.sample_rate)
-            for wave, log_probs in zip(waves, self.log_probs(waves), strict=True)
+            transcript_of(readings[0], len(wave) / self.sample_rate)
+            for wave, readings in zip(waves, self._in_batches(waves, self._decode), strict=True)
         ]
 
     def samples(
@@ -123,28 +125,52 @@ class Recognizer:
 
     def log_probs(self, waves: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Log-probabilities (T', V) float32 of recordings (N,) at the model's rate, in their order."""
+        return self._in_batches(waves, _on_host)
+
+    def _in_batches(
+        self, waves: Sequence[np.ndarray], work: Callable[[torch.Tensor, torch.Tensor], list[R]]
+    ) -> list[R]:
+        """Run the model over recordings and `work` over its log-probabilities (B, T', V) and their lengths (B,)."""
         seconds = [len(wave) / self.sample_rate for wave in waves]
         batching = BATCHING.model_copy(update={"seconds": max([BATCHING.seconds, *seconds])})
         plan = plan_in_order([Item(str(row), length) for row, length in enumerate(seconds)], batching)
-        results: dict[int, np.ndarray] = {}
+        results: dict[int, R] = {}
         for batch in plan:
             rows = [int(name) for name in batch]
-            results.update(zip(rows, self._forward([waves[row] for row in rows]), strict=True))
+            results.update(zip(rows, work(*self._forward([waves[row] for row in rows])), strict=True))
         return [results[row] for row in range(len(waves))]
 
     @torch.inference_mode()
-    def _forward(self, waves: list[np.ndarray]) -> list[np.ndarray]:
+    def _forward(self, waves: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
         lengths = torch.tensor([len(wave) for wave in waves])
         padded = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(wave) for wave in waves], batch_first=True)
         features, frames = self.extractor(padded.to(self.device), lengths.to(self.device))
-        return self.log_probs_of_features(features, frames)
+        return self._outputs(features, frames)
 
     @torch.inference_mode()
     def log_probs_of_features(
         self, features: torch.Tensor, frames: torch.Tensor, speakers: Sequence[str] | None = None
     ) -> list[np.ndarray]:
         """Log-probabilities (T', V) of raw features (B, T, F) with frames (B,), one array an utterance."""
+        return _on_host(*self._outputs(features, frames, speakers))
+
+    def _outputs(
+        self, features: torch.Tensor, frames: torch.Tensor, speakers: Sequence[str] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         normalised = self.trained.normaliser.batch(features, frames, speakers)
-        log_probs, lengths = self.trained.model(normalised.to(self.device), frames.to(self.device))
-        host = log_probs.cpu().numpy()
-        return [host[row, :length] for row, length in enumerate(lengths.tolist())]
+        outputs: tuple[torch.Tensor, torch.Tensor] = self.trained.model(
+            normalised.to(self.device), frames.to(self.device)
+        )
+        return outputs
+
+    def _decode(self, log_probs: torch.Tensor, lengths: torch.Tensor) -> list[list[Hypothesis]]:
+        """Readings of a batch, where it lies if the decoder can."""
+        if isinstance(self.decoder, BatchDecoder):
+            return self.decoder.decode_batch(log_probs, lengths)
+        return [self.decoder.decode(rows) for rows in _on_host(log_probs, lengths)]
+
+
+def _on_host(log_probs: torch.Tensor, lengths: torch.Tensor) -> list[np.ndarray]:
+    """A batch (B, T', V) as one array (T', V) an utterance."""
+    host = log_probs.cpu().numpy()
+    return [host[row, :length] for row, length in enumerate(lengths.tolist())]

@@ -1,0 +1,177 @@
+"""One frame of the batched beam search in torch: every prefix of every utterance at once, on any device.
+
+The frame is that of the compiled search: a prefix keeps two masses, of its paths that end in a blank and in its last
+unit; a longer prefix that is in the beam already is merged with it. Who is whose beginning is told by hashes of the
+whole prefix, so that a prefix which left the beam and came back is recognised.
+
+Shapes: B utterances, K prefixes of the beam, N units tried in the frame, V units. Masses are natural logarithms,
+relative to the best prefix of the frame; a mass of -inf marks a free place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from asr.decoding.ngram_torch import TensorNGram
+from asr.units import BLANK
+
+EMPTY, NO_PARENT = 1, 0  # hashes: of the empty prefix, and of what it extends
+STAYED = -1  # in place of a unit: the prefix did not grow in the frame
+IMPOSSIBLE = -torch.inf
+MULTIPLIER = 6364136223846793005  # Knuth's MMIX generator
+
+
+class Beam(NamedTuple):
+    """The prefixes that are alive, each tensor (B, K)."""
+
+    hashes: Tensor  # int64, of the prefix
+    parents: Tensor  # int64, of the prefix without its last unit
+    last: Tensor  # int64, its last unit; the blank for the empty prefix
+    blank: Tensor  # mass of the paths that end in a blank
+    label: Tensor  # mass of the paths that end in the last unit
+    lm_states: Tensor  # int64
+    gain: Tensor  # log-factor of the last unit
+    log_gain: Tensor  # float64, log-factor of all units
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Log-factor of a unit: alpha * log P + beta, less a penalty where the language model does not know the unit.
+
+    Attributes:
+        lm: the language model, or None, where all factors are 1.
+        alpha: see `Weights`.
+        additions: (V,) beta less the penalty of each unit.
+    """
+
+    lm: TensorNGram | None
+    alpha: float
+    additions: Tensor
+
+    def extend(self, states: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-factors and next states (B, K, N) of extending prefixes in `states` (B, K) by `tokens` (B, N)."""
+        if self.lm is None:
+            shape = (*states.shape, tokens.shape[1])
+            return torch.zeros(shape, device=states.device), states[:, :, None].expand(shape)
+        log_probs, following = self.lm.step(states[:, :, None], tokens[:, None, :])
+        return self.alpha * log_probs + self.additions[tokens][:, None, :], following
+
+    def finish(self, states: Tensor) -> Tensor:
+        """Log-factor (B, K) of ending in `states`."""
+        if self.lm is None:
+            return torch.zeros(states.shape, device=states.device)
+        end = torch.full_like(states, len(self.additions))
+        return self.alpha * self.lm.step(states, end)[0]
+
+
+class Growth(NamedTuple):
+    """Where the prefixes of the next frame come from, each (B, K)."""
+
+    beam: Beam
+    best: Tensor  # (B,) mass that the new masses are relative to, -inf when no prefix is left
+    origins: Tensor  # int64 place in the beam before
+    tokens: Tensor  # int64 unit that was added, or STAYED
+
+
+def first_beam(batch: int, width: int, start_state: int, device: torch.device) -> Beam:
+    """The empty prefix of each utterance."""
+
+    def filled(value: float, dtype: torch.dtype) -> Tensor:
+        return torch.full((batch, width), value, dtype=dtype, device=device)
+
+    blank = filled(IMPOSSIBLE, torch.float32)
+    blank[:, 0] = 0.0
+    return Beam(
+        hashes=filled(EMPTY, torch.int64), parents=filled(NO_PARENT, torch.int64), last=filled(BLANK, torch.int64),
+        blank=blank, label=filled(IMPOSSIBLE, torch.float32), lm_states=filled(start_state, torch.int64),
+        gain=filled(0.0, torch.float32), log_gain=filled(0.0, torch.float64),
+    )  # fmt: skip
+
+
+def grow(beam: Beam, row: Tensor, tokens: Tensor, tried: Tensor, scorer: Scorer, threshold: float) -> Growth:
+    """Go on by one frame.
+
+    Args:
+        beam: the prefixes so far.
+        row: (B, V) log-probabilities of the frame.
+        tokens: (B, N) units that may be tried, N at least 1.
+        tried: (B, N) whether they are; the blank never is.
+        scorer: of the units.
+        threshold: log-mass below the best at which a prefix is dropped.
+    """
+    total = torch.logaddexp(beam.blank, beam.label)
+    slots, known = _parents(beam, total)
+    stay_blank, stay_label = _stay(beam, total, row, slots, known)
+    gains, states = scorer.extend(beam.lm_states, tokens)
+    longer = _longer(beam, total, row, tokens, gains)
+    refused = ~tried[:, None, :] | _in_beam(beam, tokens, row.shape[1], slots, known)
+    longer = longer.masked_fill(refused, IMPOSSIBLE)
+    width, count = total.shape[1], tokens.shape[1]
+    scores = torch.cat([torch.logaddexp(stay_blank, stay_label), longer.flatten(1)], dim=1)
+    top, index = scores.topk(width, dim=1)
+    stays = index < width
+    place = (index - width).clamp(min=0)
+    origins = torch.where(stays, index, place // count)
+    best = top[:, :1]
+    kept = top >= best - threshold
+    base = torch.where(best.isfinite(), best, 0.0)
+
+    def choose(stayed: Tensor, grown: Tensor) -> Tensor:
+        return torch.where(stays, stayed.gather(1, origins), grown)
+
+    token, gain = tokens.gather(1, place % count), gains.flatten(1).gather(1, place)
+    hashes = beam.hashes.gather(1, origins)
+    log_gain = beam.log_gain.gather(1, origins)
+    grown = Beam(
+        hashes=choose(beam.hashes, extended_hash(hashes, token)), parents=choose(beam.parents, hashes),
+        last=choose(beam.last, token),
+        blank=torch.where(stays & kept, stay_blank.gather(1, origins) - base, IMPOSSIBLE),
+        label=torch.where(kept, choose(stay_label, top) - base, IMPOSSIBLE),
+        lm_states=choose(beam.lm_states, states.flatten(1).gather(1, place)),
+        gain=choose(beam.gain, gain), log_gain=torch.where(stays, log_gain, log_gain + gain),
+    )  # fmt: skip
+    return Growth(grown, best[:, 0], origins, torch.where(stays, STAYED, token))
+
+
+def extended_hash(hashes: Tensor, tokens: Tensor) -> Tensor:
+    """Hash of a prefix and one more unit; int64 arithmetic wraps around."""
+    mixed = (hashes ^ (tokens + 1)) * MULTIPLIER
+    return mixed ^ (mixed >> 29)
+
+
+def _parents(beam: Beam, total: Tensor) -> tuple[Tensor, Tensor]:
+    """Place of each prefix's beginning in the beam, and whether it is there: (B, K) both."""
+    alive = total > IMPOSSIBLE
+    match = (beam.parents[:, :, None] == beam.hashes[:, None, :]) & alive[:, :, None] & alive[:, None, :]
+    known, slots = match.to(torch.uint8).max(dim=2)
+    return slots, known > 0
+
+
+def _stay(beam: Beam, total: Tensor, row: Tensor, slots: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Masses of the prefixes that do not grow, with what reaches them from their beginnings in the beam."""
+    repeated = row.gather(1, beam.last)
+    doubled = beam.last.gather(1, slots) == beam.last
+    arriving = torch.where(doubled, beam.blank.gather(1, slots), total.gather(1, slots))
+    merged = torch.where(known, arriving + repeated + beam.gain, IMPOSSIBLE)
+    return total + row[:, BLANK : BLANK + 1], torch.logaddexp(beam.label + repeated, merged)
+
+
+def _longer(beam: Beam, total: Tensor, row: Tensor, tokens: Tensor, gains: Tensor) -> Tensor:
+    """Mass of every prefix with one more unit: (B, K, N); a repeated unit needs a blank between."""
+    doubled = tokens[:, None, :] == beam.last[:, :, None]
+    source = torch.where(doubled, beam.blank[:, :, None], total[:, :, None])
+    return source + row.gather(1, tokens)[:, None, :] + gains
+
+
+def _in_beam(beam: Beam, tokens: Tensor, units: int, slots: Tensor, known: Tensor) -> Tensor:
+    """Whether a prefix with one more unit is in the beam already: (B, K, N)."""
+    (batch, width), count = slots.shape, tokens.shape[1]
+    columns = torch.full((batch, units), count, device=tokens.device)  # N: not among the units tried
+    columns.scatter_(1, tokens, torch.arange(count, device=tokens.device).expand(batch, count))
+    places = torch.where(known, slots * (count + 1) + columns.gather(1, beam.last), count)
+    taken = torch.zeros((batch, width * (count + 1)), dtype=torch.bool, device=tokens.device)
+    return taken.scatter_(1, places, True).view(batch, width, count + 1)[:, :, :count]
