@@ -36,14 +36,6 @@ def test_greedy_unless_told_otherwise(model_folder):
 
 
 USELESS = {"lm": "x", "lexicon": "x", "hotwords": "x", "alpha": 0.0, "beta": 1.0, "nbest": 3, "search": "torch"}
-    "lm": "path",
-    "lexicon": "path",
-    "hotwords": "path",
-    "alpha": 0.0,
-    "beta": 1.0,
-    "nbest": 3,
-    "search": "torch",
-}
 
 
 @pytest.mark.parametrize("option", USELESS)
