@@ -34,7 +34,9 @@ def gradient_scaler(precision: Precision, device: torch.device) -> torch.amp.Gra
         raise TrainingError(
             "training.precision", "this CPU has no LSTM in float16", "use bfloat16 or float32, or train on a GPU"
         )
-    return torch.amp.GradScaler(device.type)
+    scaler = torch.amp.GradScaler(device.type)
+    scaler.scale(torch.zeros(1, device=device))  # makes the scale itself, also in a process that gets no batch
+    return scaler
 
 
 def _has_float16_lstm(device: torch.device) -> bool:
