@@ -18,12 +18,11 @@ from asr.decoding.confidence import ConfidenceModel, word_features
 from asr.decoding.fusion_setup import Weights, build_knowledge, reweighted
 from asr.decoding.hypothesis import Hypothesis, Word
 from asr.decoding.lexicon import Lexicon
-from asr.decoding.log_probs import check_log_probs
 from asr.decoding.ngram import NGramModel
 from asr.decoding.readings import Reading, Span, distinct
 from asr.decoding.times import split_words, unit_peaks
 from asr.errors import DecodingError
-from asr.units import SPACE_SYMBOL, Units
+from asr.units import Units
 
 READINGS_FOR_CONFIDENCE = 16
 
@@ -141,7 +140,8 @@ class BeamDecoder:
         Raises:
             DecodingError: wrong shape, NaN, rows that are not normalised, or no possible reading.
         """
-        check_log_probs(log_probs, len(self.units))
+        if self.options.nbest == 1 and not self.options.words:
+            return [self._hypothesis(self._search.best(log_probs), [], log_probs)]
         self._search.begin()
         self._search.run(log_probs)
         return self._hypotheses(log_probs)
@@ -157,7 +157,6 @@ class BeamDecoder:
         Raises:
             DecodingError: as `decode`.
         """
-        check_log_probs(log_probs, len(self.units))
         self._search.restore(state.snapshot)
         self._search.run(log_probs, state.frames)
         return BeamState(self._search.save(), (*state.blocks, log_probs))
@@ -183,12 +182,11 @@ class BeamDecoder:
         return Hypothesis(
             text=reading.text, score=reading.score, tokens=reading.tokens,
             words=self._words(reading, rivals, log_probs) if self.options.words and reading.text else [],
-            acoustic_score=reading.score - reading.log_gain, lm_score=self._lm_score(reading),
+            acoustic_score=reading.score - reading.log_gain, lm_score=reading.lm_score,
         )  # fmt: skip
 
     def confidence_features(self, log_probs: NDArray[np.floating]) -> tuple[list[str], NDArray[np.float64]]:
         """The words of the best hypothesis and what their confidence is made of, (n, 3): to fit a calibration on."""
-        check_log_probs(log_probs, len(self.units))
         self._search.begin()
         self._search.run(log_probs)
         rivals = self._search.readings(log_probs, 1, READINGS_FOR_CONFIDENCE)
@@ -215,11 +213,3 @@ class BeamDecoder:
         if reading.lexicon_words is not None:
             return reading.lexicon_words
         return split_words(reading.tokens, self.units)
-
-    def _lm_score(self, reading: Reading) -> float:
-        if self.lm is None:
-            return 0.0
-        if self.lm.unit == "words":
-            return self.lm.score(reading.text.split())
-        symbols = (self.units.symbols[token] for token in reading.tokens)
-        return self.lm.score([SPACE_SYMBOL if symbol == " " else symbol for symbol in symbols])

@@ -5,17 +5,26 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from asr.decoding.beam_workspace import Workspace
-from asr.decoding.fusion import SCORE_WORDS, Fusion, final_gain
-from asr.decoding.jit import Integer
-from asr.decoding.prefix_tree import VARIANTS, clear, extract, load_nodes, reachable
+from asr.decoding.beam_workspace import (
+    LAST_GAIN,
+    LAST_WORD,
+    LENGTH,
+    LM_SCORE,
+    LOG_GAIN,
+    NODE_FOUND,
+    SCORE,
+    Workspace,
+)
+from asr.decoding.fusion import SCORE_WORDS, Fusion, arc_bound, final_gain, last_score, lm_score_of_arc
+from asr.decoding.jit import Integer, allocating, inlined, kernel
+from asr.decoding.prefix_tree import NONE, ROOT, VARIANTS, clear, extract, load_nodes, reachable
 from asr.decoding.spelling import count_words
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
+SMALL_GAIN, LARGE_GAIN = 1e-100, 1e100  # products between these need no logarithm yet
 
 
 class Snapshot(NamedTuple):
@@ -26,7 +35,73 @@ class Snapshot(NamedTuple):
     log_scale: float
 
 
-@njit(cache=True)
+@inlined
+def ways_to_end(ws: Workspace, fusion: Fusion, node: Integer) -> int:
+    """In how many ways the utterance may end in a prefix: more than 1 if its last word has homophones."""
+    if fusion.scoring == SCORE_WORDS:
+        return max(1, count_words(fusion.graph, ws.tree.nodes[node]["spelling"]))
+    return 1
+
+
+@kernel
+def find_best(ws: Workspace, fusion: Fusion) -> None:
+    """Find the best ending and write it to the workspace; its length is NONE when no prefix ends well."""
+    best = 0.0
+    ws.counts[LENGTH] = NONE
+    for index in range(ws.width[0]):
+        node = np.int64(ws.beam[index]["node"])
+        mass = ws.beam[index]["blank"] + ws.beam[index]["label"]
+        if mass * arc_bound(fusion, ws.tree, node) <= best:
+            continue
+        for variant in range(1, ways_to_end(ws, fusion, node) + 1):
+            gain, word = final_gain(fusion, ws.tree, node, variant)
+            if mass * gain > best:
+                best = mass * gain
+                ws.figures[LAST_GAIN] = np.log(gain)
+                ws.counts[NODE_FOUND] = node
+                ws.counts[LAST_WORD] = word
+    if best > 0.0:
+        ws.figures[SCORE] = np.log(best) + ws.log_scale[0]
+        read_back(ws, fusion)
+
+
+@inlined
+def read_back(ws: Workspace, fusion: Fusion) -> None:
+    """Write the units of the best ending to the workspace, with the logarithms of all its factors."""
+    leaf = ws.counts[NODE_FOUND]
+    gain = 1.0
+    log_gain = ws.figures[LAST_GAIN]
+    length = 0
+    node = leaf
+    while node != ROOT:
+        gain *= ws.tree.nodes[node]["gain"]
+        if gain < SMALL_GAIN or gain > LARGE_GAIN:
+            log_gain += np.log(gain)
+            gain = 1.0
+        length += 1
+        node = np.int64(ws.tree.nodes[node]["parent"])
+    ws.counts[LENGTH] = length
+    ws.figures[LOG_GAIN] = log_gain + np.log(gain)
+    ws.figures[LM_SCORE] = lm_score_of(ws, fusion, leaf, ws.counts[LAST_WORD])
+    node = leaf
+    while node != ROOT:
+        length -= 1
+        ws.reading[length] = ws.tree.nodes[node]["token"]
+        node = np.int64(ws.tree.nodes[node]["parent"])
+
+
+@kernel
+def lm_score_of(ws: Workspace, fusion: Fusion, leaf: Integer, last_word: Integer) -> float:
+    """Natural-log probability, unweighted, of a reading that ends in a prefix with a lexicon word or NONE."""
+    score = last_score(fusion, ws.tree, leaf, last_word)
+    node = np.int64(leaf)
+    while node != ROOT and fusion.has_lm:
+        score += lm_score_of_arc(fusion, ws.tree, node)
+        node = np.int64(ws.tree.nodes[node]["parent"])
+    return score
+
+
+@allocating
 def endings(ws: Workspace, fusion: Fusion) -> tuple[Floats, Ints, Floats, Ints]:
     """Every way in which the prefixes of the beam can end.
 
@@ -42,10 +117,7 @@ def endings(ws: Workspace, fusion: Fusion) -> tuple[Floats, Ints, Floats, Ints]:
     for index in range(ws.width[0]):
         node = np.int64(ws.beam[index]["node"])
         mass = ws.beam[index]["blank"] + ws.beam[index]["label"]
-        ways = 1
-        if fusion.scoring == SCORE_WORDS:
-            ways = max(1, count_words(fusion.graph, ws.tree.nodes[node]["spelling"]))
-        for variant in range(1, ways + 1):
+        for variant in range(1, ways_to_end(ws, fusion, node) + 1):
             gain, word = final_gain(fusion, ws.tree, node, variant)
             if gain > 0.0:
                 scores[count] = np.log(mass) + np.log(gain) + ws.log_scale[0]
@@ -56,40 +128,31 @@ def endings(ws: Workspace, fusion: Fusion) -> tuple[Floats, Ints, Floats, Ints]:
     return scores[:count], nodes[:count], gains[:count], words[:count]
 
 
-@njit(cache=True)
-def save(ws: Workspace) -> Snapshot:
-    """Copy out what the search needs to go on; the workspace is not changed."""
-    renumbered = reachable(ws.tree, beam_nodes(ws))
+@allocating
+def save(ws: Workspace) -> tuple[NDArray[np.void], NDArray[np.void], float]:
+    """Copy out what the search needs to go on, the fields of a `Snapshot`; the workspace is not changed."""
     beam = ws.beam[: ws.width[0]].copy()
+    renumbered = reachable(ws.tree, beam)
     for index in range(beam.shape[0]):
         beam[index]["node"] = renumbered[beam[index]["node"]]
         if beam[index]["parent"] >= 0:
             beam[index]["parent"] = renumbered[beam[index]["parent"]]
-    return Snapshot(extract(ws.tree, renumbered), beam, ws.log_scale[0])
+    return extract(ws.tree, renumbered), beam, ws.log_scale[0]
 
 
-@njit(cache=True)
-def restore(ws: Workspace, snapshot: Snapshot) -> None:
+@kernel
+def restore(ws: Workspace, nodes: NDArray[np.void], beam: NDArray[np.void], log_scale: float) -> None:
     """Make a workspace continue a saved search; whatever it held is forgotten."""
     clear(ws.tree)
-    load_nodes(ws.tree, snapshot.nodes)
-    for index in range(snapshot.beam.shape[0]):
-        ws.beam[index] = snapshot.beam[index]
-        ws.tree.slots[snapshot.beam[index]["node"]] = index
-    ws.width[0] = snapshot.beam.shape[0]
-    ws.log_scale[0] = snapshot.log_scale
+    load_nodes(ws.tree, nodes)
+    for index in range(beam.shape[0]):
+        ws.beam[index] = beam[index]
+        ws.tree.slots[beam[index]["node"]] = index
+    ws.width[0] = beam.shape[0]
+    ws.log_scale[0] = log_scale
 
 
-@njit(cache=True)
-def beam_nodes(ws: Workspace) -> NDArray[np.int32]:
-    """Nodes of the beam."""
-    nodes = np.empty(ws.width[0], np.int32)
-    for index in range(ws.width[0]):
-        nodes[index] = ws.beam[index]["node"]
-    return nodes
-
-
-@njit(cache=True)
+@allocating
 def common_ancestor(nodes: NDArray[np.void], beam: NDArray[np.void]) -> Integer:
     """The longest prefix that every prefix of the beam begins with: whatever comes, it will not change."""
     ancestor = np.int64(beam[0]["node"])

@@ -238,5 +238,5 @@ class ReferenceSearch:
                     spoken = [self.ended[prefix[:end]] for end in range(1, len(prefix) + 1)] + [last]
                     words = [(word, 0, 0) for word in spoken if word is not None]
                 text = " ".join(word for word, _, _ in words)
-                found.append(Reading(tokens, text, log_add(*masses) + gain, log_gain + gain, words))
+                found.append(Reading(tokens, text, log_add(*masses) + gain, log_gain + gain, 0.0, words))
         return sorted(found, key=lambda reading: -reading.score)[:wanted]

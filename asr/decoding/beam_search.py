@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.decoding import beam_entries
 from asr.decoding.alignment import score_tokens
-from asr.decoding.beam_finish import Snapshot, beam_nodes, common_ancestor, endings, restore, save
-from asr.decoding.beam_kernel import advance, start
-from asr.decoding.beam_workspace import Settings, Workspace, make_workspace
-from asr.decoding.fusion import final_gain
+from asr.decoding.beam_finish import Snapshot, common_ancestor
+from asr.decoding.beam_kernel import NOT_NORMALISED
+from asr.decoding.beam_workspace import Search, Settings, Workspace, make_workspace
 from asr.decoding.fusion_setup import Knowledge
-from asr.decoding.prefix_tree import NONE, ROOT, load_nodes, make_tree, trace
+from asr.decoding.log_probs import check_log_probs, check_shape
+from asr.decoding.pinned import pinned, read_only
+from asr.decoding.prefix_tree import NONE, ROOT
 from asr.decoding.readings import Reading, lexicon_words
 from asr.errors import DecodingError
 from asr.units import Units
@@ -24,6 +26,16 @@ from asr.units import Units
 log = logging.getLogger("asr")
 NEGLIGIBLE = 9.0  # natural log: a reading this far below the best has a share of one in ten thousand
 FIRST_ROOM = 1 << 14  # prefixes; as much as stays in a core's cache
+
+
+class Room:
+    """A workspace of one thread, and the address under which compiled code finds it with everything else it needs."""
+
+    def __init__(self, units: Units, settings: Settings, knowledge: Knowledge, nodes: int) -> None:
+        self.ws: Workspace = make_workspace(len(units), settings.beam, nodes)
+        # The arrays of the fusion are views of those that the knowledge keeps; both must live as long as the address.
+        self.search = Search(self.ws, read_only(knowledge.fusion), settings)
+        self.address, self.memory = pinned(self.search)
 
 
 class BeamSearch:
@@ -43,44 +55,57 @@ class BeamSearch:
         self.__dict__.update(state)
         self._local = threading.local()
 
+    def best(self, log_probs: NDArray[np.floating]) -> Reading:
+        """The best reading of a whole utterance.
+
+        Args:
+            log_probs: (T, V).
+
+        Raises:
+            DecodingError: wrong shape, NaN, rows that are not normalised, or a frame without a possible prefix.
+        """
+        block = self._block(log_probs)
+        room = self._room()
+        frame, why = beam_entries.decode(room.address, block)
+        if frame < len(block):
+            self._go_on(block, frame, why, 0)
+            room = self._room()
+            beam_entries.find_best(room.address)
+        length, node, last_word = room.ws.counts.tolist()
+        if length == NONE:
+            return self._nearest_word_end(log_probs)
+        score, last_gain, log_gain, lm_score = room.ws.figures.tolist()
+        if self.knowledge.words:
+            return self._reading(node, score, last_gain, last_word)
+        tokens = room.ws.reading[:length].tolist()
+        return Reading(tokens, self.units.decode(tokens), score, log_gain, lm_score)
+
     def begin(self) -> None:
         """Forget what this thread searched before, and start an utterance."""
-        start(self._workspace(), self.knowledge.fusion)
+        beam_entries.begin(self._room().address)
 
     def run(self, log_probs: NDArray[np.floating], frames_before: int = 0) -> None:
         """Go on through a block.
 
         Args:
-            log_probs: (T, V), checked.
+            log_probs: (T, V).
             frames_before: frames of the utterance that came before, for the error.
 
         Raises:
-            DecodingError: a frame leaves no prefix with a probability above 0.
+            DecodingError: as `best`.
         """
-        block = np.require(log_probs, np.float32, ["C", "W"])  # one compiled version serves all callers
-        frame = 0
-        while True:
-            frame = advance(self._workspace(), self.knowledge.fusion, self.settings, block, frame)
-            if frame < 0:
-                raise DecodingError(
-                    f"frame {frames_before - frame - 1}", "leaves no reading with a probability above 0",
-                    "check the log-probabilities, or widen the beam or the lexicon",
-                )  # fmt: skip
-            if frame == len(block):
-                return
-            self._tidy()
+        self._go_on(self._block(log_probs), 0, 0, frames_before)
 
     def save(self) -> Snapshot:
         """Put the search aside."""
-        return save(self._workspace())
+        return Snapshot(*beam_entries.save(self._room().address))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on with a search that was put aside."""
         needed = len(snapshot.nodes) + 2 * self.settings.beam
-        workspace = self._workspace()
-        if needed > len(workspace.tree.nodes):
-            workspace = self._local.workspace = make_workspace(len(self.units), self.settings.beam, 2 * needed)
-        restore(workspace, snapshot)
+        if needed > len(self._room().ws.tree.nodes):
+            self._enlarge(2 * needed)
+        beam_entries.restore(self._room().address, *snapshot)
 
     def readings(self, log_probs: NDArray[np.floating], texts: int, rivals: int = 0) -> list[Reading]:
         """The best readings if the utterance ends here, best first; at least one.
@@ -90,7 +115,7 @@ class BeamSearch:
             texts: so many different texts, if there are as many.
             rivals: so many readings, if as many have a share worth mentioning of the probability.
         """
-        scores, nodes, gains, words = endings(self._workspace(), self.knowledge.fusion)
+        scores, nodes, gains, words = beam_entries.endings(self._room().address)
         if not len(scores):
             return [self._nearest_word_end(log_probs)]
         found: list[Reading] = []
@@ -106,46 +131,77 @@ class BeamSearch:
 
     def stable_tokens(self, snapshot: Snapshot) -> list[int]:
         """Units that every reading begins with, whatever comes."""
-        tree = make_tree(len(snapshot.nodes), len(self.units))
-        load_nodes(tree, snapshot.nodes)
-        tokens, _, _, _ = trace(tree, common_ancestor(snapshot.nodes, snapshot.beam))
-        return [int(token) for token in tokens]
+        node = int(common_ancestor(snapshot.nodes, snapshot.beam))
+        tokens: list[int] = []
+        while node != ROOT:
+            tokens.append(int(snapshot.nodes[node]["token"]))
+            node = int(snapshot.nodes[node]["parent"])
+        return tokens[::-1]
 
-    def _workspace(self) -> Workspace:
-        workspace: Workspace | None = getattr(self._local, "workspace", None)
-        if workspace is None:
-            room = max(FIRST_ROOM, 4 * self.settings.beam)
-            workspace = self._local.workspace = make_workspace(len(self.units), self.settings.beam, room)
-        return workspace
+    def _block(self, log_probs: NDArray[np.floating]) -> NDArray[np.float32]:
+        """The log-probabilities in the one form that is compiled for."""
+        check_shape(log_probs, len(self.units))
+        if log_probs.dtype == np.float32 and log_probs.flags.carray:
+            return log_probs
+        return np.require(log_probs, np.float32, ["C", "W", "A"])
+
+    def _go_on(self, block: NDArray[np.float32], frame: int, why: int, frames_before: int) -> None:
+        """Search from a frame to the end of a block, with room made when it runs out."""
+        while True:
+            if why == NOT_NORMALISED:
+                check_log_probs(block, len(self.units))
+            if why:
+                raise DecodingError(
+                    f"frame {frames_before + frame}", "leaves no reading with a probability above 0",
+                    "check the log-probabilities, or widen the beam or the lexicon",
+                )  # fmt: skip
+            room = self._room()
+            if room.ws.tree.size[0] + self.settings.beam > len(room.ws.tree.nodes):
+                self._tidy()
+            frame, why = beam_entries.advance(self._room().address, block, frame)
+            if frame == len(block):
+                return
+
+    def _room(self) -> Room:
+        try:
+            room: Room = self._local.room
+        except AttributeError:
+            room = self._enlarge(max(FIRST_ROOM, 4 * self.settings.beam))
+        return room
+
+    def _enlarge(self, nodes: int) -> Room:
+        self._local.room = room = Room(self.units, self.settings, self.knowledge, nodes)
+        return room
 
     def _tidy(self) -> None:
         """Drop the prefixes that lead nowhere any more; where that is not enough, make more room."""
-        snapshot = save(self._workspace())
-        room = len(self._workspace().tree.nodes)
-        if 2 * (len(snapshot.nodes) + self.settings.beam) > room:
-            self._local.workspace = make_workspace(len(self.units), self.settings.beam, 2 * room)
-        restore(self._workspace(), snapshot)
+        snapshot = self.save()
+        nodes = len(self._room().ws.tree.nodes)
+        if 2 * (len(snapshot.nodes) + self.settings.beam) > nodes:
+            self._enlarge(2 * nodes)
+        beam_entries.restore(self._room().address, *snapshot)
 
     def _reading(self, node: int, score: float, last_gain: float, last_word: int) -> Reading:
-        tokens, finished, variants, log_gain = trace(self._workspace().tree, node)
+        """Read a prefix; `last_gain` and `last_word` are those of ending there."""
+        tokens, finished, variants, log_gain, lm_score = beam_entries.trace(self._room().address, node, last_word)
         ids = tokens.tolist()
         gain = float(log_gain) + last_gain
         names = self.knowledge.words
         if not names:
-            return Reading(ids, self.units.decode(ids), score, gain)
+            return Reading(ids, self.units.decode(ids), score, gain, lm_score)
         words = lexicon_words(ids, finished.tolist(), variants.tolist(), last_word, names, self.units)
-        return Reading(ids, " ".join(word for word, _, _ in words), score, gain, words)
+        return Reading(ids, " ".join(word for word, _, _ in words), score, gain, lm_score, words)
 
     def _nearest_word_end(self, log_probs: NDArray[np.floating]) -> Reading:
         """When the audio stops inside a word everywhere in the beam: the best reading without that last piece."""
         log.warning("an utterance ends inside a word in every reading of the beam; the piece is left out")
-        workspace, fusion = self._workspace(), self.knowledge.fusion
+        room = self._room()
         found: dict[int, Reading] = {}
-        for leaf in beam_nodes(workspace).tolist():
+        for leaf in room.ws.beam["node"][: room.ws.width[0]].tolist():
             node, gain, word = leaf, 0.0, NONE
             while node != ROOT and gain == 0.0:
-                node = int(workspace.tree.nodes[node]["parent"])
-                gain, word = final_gain(fusion, workspace.tree, node, 1)
+                node = int(room.ws.tree.nodes[node]["parent"])
+                gain, word = beam_entries.ending(room.address, node)
             if node not in found:
                 reading = self._reading(node, 0.0, float(np.log(gain)), word)
                 score = score_tokens(log_probs, reading.tokens) + reading.log_gain

@@ -1,4 +1,4 @@
-"""What the compiled beam search writes to. B: beam width, C: room for candidates, V: units."""
+"""What the compiled beam search writes to. B: beam width, C: room for candidates, V: units, T: frames."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.prefix_tree import PrefixTree, make_tree
+from asr.decoding.fusion import Fusion
+from asr.decoding.prefix_tree import NONE, PrefixTree, make_tree
+from asr.decoding.selection import BINS
 
 ENTRY = np.dtype(
     [
@@ -15,15 +17,19 @@ ENTRY = np.dtype(
         ("label", np.float64),  # probability of the paths that end in the last unit
         ("next_blank", np.float64),  # the same after this frame, for the unchanged prefix
         ("next_label", np.float64),
-        ("node", np.int32),
-        ("parent", np.int32),  # of the node, and its last unit: kept here to spare the loops the way to the node
+        ("gain", np.float64),  # of the node, as are the next ones: kept here to spare the loops the way to the node
+        ("parent", np.int32),
         ("token", np.int32),
+        ("variant", np.int32),
+        ("node", np.int32),
     ],
     align=True,
 )
 CANDIDATE = np.dtype(
     [("gain", np.float64), ("parent", np.int32), ("token", np.int32), ("variant", np.int32)], align=True
 )
+SCORE, LAST_GAIN, LOG_GAIN, LM_SCORE = range(4)  # places in `Workspace.figures`
+LENGTH, NODE_FOUND, LAST_WORD = range(3)  # places in `Workspace.counts`
 
 
 class Settings(NamedTuple):
@@ -40,16 +46,28 @@ class Workspace(NamedTuple):
     tree: PrefixTree
     beam: NDArray[np.void]  # (B,) ENTRY
     candidates: NDArray[np.void]  # (C,) CANDIDATE: the prefixes that a frame adds
-    scores: NDArray[np.float64]  # (B + C,) of the prefixes that stay, then of the candidates
+    scores: NDArray[np.float64]  # (B,) of the prefixes that stay
+    fresh: NDArray[np.float64]  # (C,) of the candidates
+    bins: NDArray[np.int32]  # histogram of scores; all 0 between uses
     scratch: NDArray[np.float64]  # (B + C,)
-    tokens: NDArray[np.int32]  # (V,) the units tried in this frame, most probable first
-    probs: NDArray[np.float64]  # (V,) of the unit, valid when its stamp is this frame's
+    probs: NDArray[np.float32]  # (V,) of this frame
+    tokens: NDArray[np.int32]  # (V,) the K units tried in this frame, most probable first
     positions: NDArray[np.int32]  # (V,) place among `tokens`, or NONE
-    stamps: NDArray[np.int64]  # (V,)
-    taken: NDArray[np.int64]  # (B, V) stamp of the frame in which entry b's child by the k-th unit was in the beam
-    clock: NDArray[np.int64]  # (1,) frames since the workspace was made: the stamp
+    taken: NDArray[np.int64]  # (B * V,) at b * K + k: frame in which entry b's child by the k-th unit was in the beam
+    clock: NDArray[np.int64]  # (1,) frames since the workspace was made
     width: NDArray[np.int64]  # (1,) entries in the beam
     log_scale: NDArray[np.float64]  # (1,) natural log of all that was divided out
+    figures: NDArray[np.float64]  # the best reading: see SCORE, ...
+    counts: NDArray[np.int64]  # the best reading: see LENGTH, ...
+    reading: NDArray[np.int32]  # (N,) its units
+
+
+class Search(NamedTuple):
+    """All that compiled code needs."""
+
+    ws: Workspace
+    fusion: Fusion
+    settings: Settings
 
 
 def make_workspace(units: int, beam: int, nodes: int) -> Workspace:
@@ -62,9 +80,10 @@ def make_workspace(units: int, beam: int, nodes: int) -> Workspace:
     """
     candidates = 3 * beam + 256
     return Workspace(
-        tree=make_tree(nodes, units), beam=np.zeros(beam, ENTRY), candidates=np.zeros(candidates, CANDIDATE),
-        scores=np.zeros(beam + candidates), scratch=np.zeros(beam + candidates),
-        tokens=np.zeros(units, np.int32), probs=np.zeros(units), positions=np.zeros(units, np.int32),
-        stamps=np.zeros(units, np.int64), taken=np.zeros((beam, units), np.int64), clock=np.zeros(1, np.int64),
-        width=np.zeros(1, np.int64), log_scale=np.zeros(1),
+        tree=make_tree(nodes), beam=np.zeros(beam, ENTRY), candidates=np.zeros(candidates, CANDIDATE),
+        scores=np.zeros(beam), fresh=np.zeros(candidates), bins=np.zeros(BINS, np.int32),
+        scratch=np.zeros(beam + candidates), probs=np.zeros(units, np.float32), tokens=np.zeros(units, np.int32),
+        positions=np.full(units, NONE, np.int32), taken=np.zeros(beam * units, np.int64), clock=np.zeros(1, np.int64),
+        width=np.zeros(1, np.int64), log_scale=np.zeros(1), figures=np.zeros(4), counts=np.zeros(3, np.int64),
+        reading=np.zeros(nodes, np.int32),
     )  # fmt: skip

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asr.decoding.hashing import build_table
 from asr.decoding.phrase_automaton import BOUNDARY, OUTSIDE, PhraseArrays
+from asr.decoding.spelling import unit_sets
 from asr.errors import DecodingError, UnitsError
 from asr.units import WORD_START, Units
 
@@ -145,19 +146,30 @@ class _Builder:
             for symbol, child in self.children[state].items():
                 reach[state] = max(reach[state], completed[child] + credits[child])
                 after_boundary[child] = symbol == BOUNDARY
-        through = [self._follow(state, BOUNDARY, failures) for state in range(size)]
+        through = [s if after_boundary[s] else self._follow(s, BOUNDARY, failures) for s in range(size)]
         bounds = [
-            math.exp(max(0.0, max(reach[state], completed[after] + reach[after]) - credits[state]))
+            max(0.0, max(reach[state], completed[after] + reach[after]) - credits[state])
             for state, after in enumerate(through)
         ]
-        arcs = [(s * len(units) + symbol, t) for s in order for symbol, t in self.children[s].items()]
-        keys, values = build_table(np.array([k for k, _ in arcs], np.int64), np.array([v for _, v in arcs], np.int32))
+        return self._tables(order, failures, through, np.exp(credits), np.exp(completed), np.exp(bounds), units)
+
+    def _tables(
+        self, order: list[int], failures: list[int], through: list[int], credits: NDArray[np.float64],
+        prizes: NDArray[np.float64], bounds: NDArray[np.float64], units: Units,
+    ) -> PhraseArrays:  # fmt: skip
+        """Put everything into arrays; the three factors are (S,)."""
+        arcs = [(s * len(units) + symbol, t) for s in order for symbol, t in self.children[s].items() if symbol]
+        places, targets = np.array(arcs, np.int64).reshape(-1, 2).T
+        movers = unit_sets(places, len(units), len(order))
+        for state in order[1:]:  # what a state does not know, its longest suffix may
+            movers[state] |= movers[failures[state]]
         silent = (" ", WORD_START)
         return PhraseArrays(
-            keys, values, np.array(failures, np.int32), np.array(credits), np.array(completed), np.array(bounds),
+            *build_table(places, targets.astype(np.int32)), np.array(failures, np.int32), np.array(through, np.int32),
+            movers, credits, 1.0 / credits, prizes, bounds,
             begins_word=np.array([units.starts_word(i) or units.symbols[i] in silent for i in range(len(units))]),
             has_letters=np.array([symbol not in silent for symbol in units.symbols]),
-            after_boundary=np.array(after_boundary), start=self.children[OUTSIDE][BOUNDARY], units=len(units),
+            start=self.children[OUTSIDE][BOUNDARY], units=len(units),
         )  # fmt: skip
 
     def _breadth_first(self) -> tuple[list[int], list[int]]:

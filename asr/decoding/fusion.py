@@ -20,7 +20,7 @@ from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.ngram import NGramArrays, ngram_step
 from asr.decoding.phrase_automaton import BOUNDARY, PhraseArrays, phrase_gain, phrase_step
 from asr.decoding.prefix_tree import NONE, ROOT, PrefixTree
-from asr.decoding.spelling import START, SpellingArrays, count_words, spell
+from asr.decoding.spelling import START, SpellingArrays, count_words, goes_on, spell
 
 NO_SCORING, SCORE_UNITS, SCORE_WORDS = 0, 1, 2  # what the language model or lexicon is about
 INSIDE, SEPARATOR, WORD_BEGIN, EITHER = 0, 1, 2, 3  # what a unit does to the word in progress
@@ -35,7 +35,7 @@ class Fusion(NamedTuple):
     open_vocabulary: bool
     has_phrases: bool
     alpha: float
-    beta: float
+    word_gain: float  # e^beta
     unknown_gain: float
     highest_gain: float  # of any arc, phrases apart
     start_state: int
@@ -59,15 +59,13 @@ def lm_step(fusion: Fusion, state: Integer, word: Integer) -> tuple[float, Integ
 @kernel
 def weighted_word(fusion: Fusion, state: Integer, word: Integer) -> tuple[float, Integer]:
     """Factor of one word (or unit) and the language-model state after it."""
-    gain = np.exp(fusion.beta)
-    next_state: Integer = np.int64(state)
-    if fusion.has_lm:
-        log_prob, after = lm_step(fusion, state, word)
-        gain *= np.exp(fusion.alpha * log_prob)
-        next_state = np.int64(after)
-        if word == UNKNOWN_WORD:
-            gain *= fusion.unknown_gain
-    return gain, next_state
+    if not fusion.has_lm:
+        return fusion.word_gain, np.int64(state)
+    log_prob, after = lm_step(fusion, state, word)
+    gain = fusion.word_gain * np.exp(fusion.alpha * log_prob)
+    if word == UNKNOWN_WORD:
+        gain *= fusion.unknown_gain
+    return gain, np.int64(after)
 
 
 @kernel
@@ -143,11 +141,11 @@ def arc_gain(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, v
     if fusion.scoring == SCORE_UNITS:
         gain = weighted_word(fusion, node["lm_state"], fusion.token_words[token])[0]
     elif fusion.scoring == SCORE_WORDS:
-        state = node["spelling"]
+        state, followers = node["spelling"], node["followers"]
         if variant > 0:
             gain = end_gain(fusion, tree, index, variant)
-            state = START
-        if fusion.roles[token] != SEPARATOR and state >= 0 and spell(fusion.graph, state, token) < 0:
+            state, followers = START, fusion.graph.followers[START]
+        if fusion.roles[token] != SEPARATOR and state >= 0 and not goes_on(fusion.graph, state, followers, token):
             gain *= fusion.unknown_gain if fusion.open_vocabulary else 0.0
     if fusion.has_phrases and gain > 0.0:
         gain *= phrase_gain(fusion.phrases, node["phrase"], token)
@@ -181,6 +179,8 @@ def set_states(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
             node["spelling"] = START
         else:
             node["spelling"] = spell(fusion.graph, state, token) if state >= 0 else NONE
+        if node["spelling"] >= 0:
+            node["followers"] = fusion.graph.followers[node["spelling"]]
     if fusion.has_phrases:
         node["phrase"] = phrase_step(fusion.phrases, parent["phrase"], token)
 
@@ -197,6 +197,7 @@ def set_root(fusion: Fusion, tree: PrefixTree) -> None:
     node["word"] = NONE
     # BPE text may begin without the word-start marker: it reads as if the marker were there
     node["spelling"] = fusion.graph.marker_state if fusion.graph.marker_state >= 0 else START
+    node["followers"] = fusion.graph.followers[node["spelling"]]
     node["lm_state"] = fusion.start_state
     node["phrase"] = fusion.phrases.start
     tree.slots[ROOT] = 0
@@ -216,3 +217,38 @@ def final_gain(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Intege
     if fusion.has_phrases:
         gain *= phrase_gain(fusion.phrases, tree.nodes[index]["phrase"], BOUNDARY)
     return gain, word
+
+
+@inlined
+def lm_score_of_arc(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
+    """Natural-log probability, unweighted, of what the arc to a node finishes: a unit, a word or nothing."""
+    node = tree.nodes[index]
+    parent = tree.nodes[node["parent"]]
+    score = 0.0
+    if fusion.has_lm and fusion.scoring == SCORE_UNITS:
+        score = lm_step(fusion, parent["lm_state"], fusion.token_words[node["token"]])[0]
+    elif fusion.has_lm and node["variant"] > 0:
+        score = lm_score_of_word(fusion, tree, node["parent"], node["word"])[0]
+    return score
+
+
+@kernel
+def lm_score_of_word(fusion: Fusion, tree: PrefixTree, index: Integer, word: Integer) -> tuple[float, Integer]:
+    """Natural-log probability, unweighted, of ending the word in progress as a lexicon word or NONE; next state."""
+    node = tree.nodes[index]
+    state = node["spelling"]
+    if state == START or state == fusion.graph.marker_state:
+        return 0.0, np.int64(node["lm_state"])
+    return lm_step(fusion, node["lm_state"], fusion.lexicon_words[word] if word >= 0 else UNKNOWN_WORD)
+
+
+@inlined
+def last_score(fusion: Fusion, tree: PrefixTree, index: Integer, word: Integer) -> float:
+    """Natural-log probability, unweighted, of ending the utterance here with the last word read as `word`."""
+    score = 0.0
+    if fusion.has_lm:
+        lm_state: Integer = np.int64(tree.nodes[index]["lm_state"])
+        if fusion.scoring == SCORE_WORDS:
+            score, lm_state = lm_score_of_word(fusion, tree, index, word)
+        score += lm_step(fusion, lm_state, END_WORD)[0]
+    return score

@@ -61,8 +61,8 @@ class Knowledge:
 
     Attributes:
         fusion: the compiled search's tables.
-        words: lexicon words by index, for readings that units alone do not tell (homophones, pronunciations); empty
-            when the words are read off the units.
+        words: lexicon words by index, for readings that units alone do not tell (pronunciations); empty when the words
+            are read off the units.
     """
 
     fusion: Fusion
@@ -84,31 +84,38 @@ def build_knowledge(
     Raises:
         DecodingError: the language model or lexicon was made for other units.
     """
-    scoring, graph, names = NO_SCORING, empty_graph(len(units)), []
-    lexicon_words = np.zeros(1, np.int32)
+    fusion = no_knowledge(len(units))
+    names: list[str] = []
     if lexicon is not None or (lm is not None and lm.unit == "words" and units.kind != "words"):
-        scoring = SCORE_WORDS
         spelled = _spell(units, lm, lexicon)
-        graph = spelled.arrays
-        names = spelled.words if lexicon is not None else []
-        lexicon_words = _lm_words(spelled.words, lm)
+        names = spelled.words if lexicon is not None and lexicon.has_pronunciations else []
+        fusion = fusion._replace(
+            scoring=SCORE_WORDS, graph=spelled.arrays, lexicon_words=_lm_words(spelled.words, lm),
+            roles=unit_roles(units, SCORE_WORDS, lexicon is not None), open_vocabulary=lexicon is None,
+        )  # fmt: skip
     elif lm is not None:
-        scoring = SCORE_UNITS
-    fusion = Fusion(
-        scoring=scoring, has_lm=lm is not None, open_vocabulary=lexicon is None, has_phrases=phrases is not None,
-        alpha=0.0, beta=0.0, unknown_gain=1.0, highest_gain=1.0,
-        start_state=lm.start_state if lm is not None else 0, roles=unit_roles(units, scoring, lexicon is not None),
-        token_words=unit_words(units, lm) if scoring == SCORE_UNITS and lm else np.zeros(len(units), np.int32),
-        lexicon_words=lexicon_words, ngram=lm.arrays if lm is not None else _no_ngrams(), graph=graph,
-        phrases=phrases.arrays if phrases is not None else no_phrases(len(units)),
-    )  # fmt: skip
+        fusion = fusion._replace(scoring=SCORE_UNITS, token_words=unit_words(units, lm))
+    if lm is not None:
+        fusion = fusion._replace(has_lm=True, start_state=lm.start_state, ngram=lm.arrays)
+    if phrases is not None:
+        fusion = fusion._replace(has_phrases=True, phrases=phrases.arrays)
     return Knowledge(reweighted(fusion, weights), names)
+
+
+def no_knowledge(units: int) -> Fusion:
+    """The tables of a search without language model, lexicon and phrases over V units."""
+    return Fusion(
+        scoring=NO_SCORING, has_lm=False, open_vocabulary=True, has_phrases=False, alpha=0.0, word_gain=1.0,
+        unknown_gain=1.0, highest_gain=1.0, start_state=0, roles=np.full(units, INSIDE, np.uint8),
+        token_words=np.zeros(units, np.int32), lexicon_words=np.zeros(1, np.int32), ngram=_no_ngrams(),
+        graph=empty_graph(units), phrases=no_phrases(units),
+    )  # fmt: skip
 
 
 def reweighted(fusion: Fusion, weights: Weights) -> Fusion:
     """The same knowledge, weighed otherwise."""
     return fusion._replace(
-        alpha=float(weights.alpha), beta=float(weights.beta), unknown_gain=math.exp(-weights.unknown_penalty),
+        alpha=float(weights.alpha), word_gain=math.exp(weights.beta), unknown_gain=math.exp(-weights.unknown_penalty),
         highest_gain=max(1.0, math.exp(weights.beta)) if fusion.scoring != NO_SCORING else 1.0,
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.jit import Integer, kernel
+from asr.decoding.jit import Integer, inlined, kernel
 
 EMPTY = -1
 MIX = np.uint64(0x9E3779B97F4A7C15)  # Knuth's multiplicative hashing with 2**64 / golden ratio
@@ -13,11 +13,17 @@ HIGH = np.uint64(32)  # the product's high bits are the well mixed ones
 ONE = np.uint64(1)
 
 
-@kernel
+@inlined
+def mixed(key: Integer) -> Integer:
+    """The bits of a key, spread: its low bits choose a slot."""
+    return (np.uint64(key) * MIX) >> HIGH
+
+
+@inlined
 def find_slot(keys: NDArray[np.int64], key: Integer) -> Integer:
     """Slot that holds `key`, or the empty slot where it would go."""
     mask = np.uint64(keys.shape[0] - 1)
-    slot = ((np.uint64(key) * MIX) >> HIGH) & mask
+    slot = mixed(key) & mask
     while keys[slot] != key and keys[slot] != EMPTY:
         slot = (slot + ONE) & mask
     return np.int64(slot)

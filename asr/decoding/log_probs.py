@@ -53,13 +53,7 @@ def check_log_probs(log_probs: NDArray[np.floating], units: int, subject: str = 
     Raises:
         DecodingError: wrong shape or type, NaN, +inf, or a row whose probabilities do not sum to 1.
     """
-    if not isinstance(log_probs, np.ndarray) or not np.issubdtype(log_probs.dtype, np.floating):
-        raise DecodingError(subject, "is not a floating-point numpy array", "pass log-probabilities of shape (T, V)")
-    if log_probs.ndim != 2 or log_probs.shape[1] != units:
-        shape = tuple(log_probs.shape)
-        raise DecodingError(
-            subject, f"has shape {shape} where (T, {units}) is needed", "decode with the units of the acoustic model"
-        )
+    check_shape(log_probs, units, subject)
     if log_probs.shape[0] == 0:
         return
     with np.errstate(over="ignore", invalid="ignore"):
@@ -93,6 +87,21 @@ def check_batch(log_probs: Tensor, lengths: Tensor, units: int) -> None:
         return
     for row in wrong.any(dim=1).nonzero()[:, 0].tolist():
         check_log_probs(log_probs[row, : lengths[row]].float().cpu().numpy(), units, f"utterance {row} of the batch")
+
+
+def check_shape(log_probs: NDArray[np.floating], units: int, subject: str = "log-probabilities") -> None:
+    """The part of `check_log_probs` that does not look at the values.
+
+    Raises:
+        DecodingError: wrong shape or type.
+    """
+    if not isinstance(log_probs, np.ndarray) or log_probs.dtype.kind != "f":
+        raise DecodingError(subject, "is not a floating-point numpy array", "pass log-probabilities of shape (T, V)")
+    if log_probs.ndim != 2 or log_probs.shape[1] != units:
+        shape = tuple(log_probs.shape)
+        raise DecodingError(
+            subject, f"has shape {shape} where (T, {units}) is needed", "decode with the units of the acoustic model"
+        )
 
 
 def write_log_probs(

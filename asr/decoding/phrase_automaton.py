@@ -16,74 +16,79 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.hashing import build_table, find_slot
-from asr.decoding.jit import Integer, inlined, kernel
+from asr.decoding.hashing import ONE, build_table, find_slot
+from asr.decoding.jit import Integer, inlined
+from asr.decoding.spelling import SET_SIZE, ZERO
 
 OUTSIDE = 0  # the state of having read no beginning of a phrase
 BOUNDARY = 0  # the symbol of a word boundary, and as a unit the end of the utterance; the blank is no unit of a text
 
 
 class PhraseArrays(NamedTuple):
-    """Tables of the automaton."""
+    """Tables of the automaton; the factors are e to credits and boosts."""
 
     keys: NDArray[np.int64]  # (H,) state * V + unit
     next_states: NDArray[np.int32]  # (H,)
     failures: NDArray[np.int32]  # (S,) longest proper suffix that is a state
-    credits: NDArray[np.float64]  # (S,) natural log
-    completed: NDArray[np.float64]  # (S,) boosts of the phrases that end here, natural log
+    after_boundary: NDArray[np.int32]  # (S,) next state after a boundary; the state itself if it was just read
+    movers: NDArray[np.uint64]  # (S,) set of units, modulo 64, that do not lead to OUTSIDE
+    credits: NDArray[np.float64]  # (S,) factor of the credit
+    refunds: NDArray[np.float64]  # (S,) its reciprocal
+    prizes: NDArray[np.float64]  # (S,) factor of the boosts of the phrases that end with the boundary that leads here
     bounds: NDArray[np.float64]  # (S,) highest factor of any arc from here
     begins_word: NDArray[np.bool_]  # (V,) a boundary comes with the unit, before its letters
     has_letters: NDArray[np.bool_]  # (V,) false for a space and for a lone word-start marker
-    after_boundary: NDArray[np.bool_]  # (S,) the last symbol read was a boundary: another one changes nothing
     start: int  # after the boundary that an utterance begins with
     units: int
 
 
-@kernel
-def follow(phrases: PhraseArrays, state: Integer, symbol: Integer) -> Integer:
-    """Next state after a unit or a boundary."""
-    while state != OUTSIDE:
-        key = np.int64(state) * phrases.units + symbol
-        slot = find_slot(phrases.keys, key)
-        if phrases.keys[slot] == key:
-            return np.int64(phrases.next_states[slot])
-        state = np.int64(phrases.failures[state])
-    # every phrase begins with a boundary, so nothing else leads in
-    return np.int64(phrases.start if symbol == BOUNDARY else OUTSIDE)
+@inlined
+def read_unit(phrases: PhraseArrays, state: Integer, token: Integer) -> tuple[Integer, float]:
+    """Next state after a unit, and the factor of the boosts of the phrases that it completed."""
+    after: Integer = np.int64(state)
+    prize = 1.0
+    if token == BOUNDARY or phrases.begins_word[token]:
+        after = np.int64(phrases.after_boundary[state])
+        if after != state:
+            prize = phrases.prizes[after]
+    if token != BOUNDARY and phrases.has_letters[token]:
+        after = follow(phrases, after, token)
+    return after, prize
 
 
 @inlined
-def read_unit(phrases: PhraseArrays, state: Integer, token: Integer) -> tuple[Integer, float]:
-    """Next state after a unit, and the boosts of the phrases that it completed."""
-    boost = 0.0
-    if (token == BOUNDARY or phrases.begins_word[token]) and not phrases.after_boundary[state]:
-        state = follow(phrases, state, BOUNDARY)
-        boost += phrases.completed[state]
-    if token != BOUNDARY and phrases.has_letters[token]:
-        state = follow(phrases, state, token)
-    return state, boost
+def follow(phrases: PhraseArrays, state: Integer, token: Integer) -> Integer:
+    """Next state after a unit with letters."""
+    after: Integer = OUTSIDE
+    if (phrases.movers[state] >> np.uint64(token & (SET_SIZE - 1))) & ONE != ZERO:
+        while state != OUTSIDE:  # every phrase begins with a boundary, so nothing leads away from OUTSIDE
+            key = np.int64(state) * phrases.units + token
+            slot = find_slot(phrases.keys, key)
+            if phrases.keys[slot] == key:
+                after = np.int64(phrases.next_states[slot])
+                break
+            state = np.int64(phrases.failures[state])
+    return after
 
 
 @inlined
 def phrase_step(phrases: PhraseArrays, state: Integer, token: Integer) -> Integer:
     """Next state after a unit."""
-    return read_unit(phrases, np.int64(state), token)[0]
+    return read_unit(phrases, state, token)[0]
 
 
 @inlined
 def phrase_gain(phrases: PhraseArrays, state: Integer, token: Integer) -> float:
     """Factor of reading a unit, or of ending the utterance (token BOUNDARY)."""
-    after, boost = read_unit(phrases, np.int64(state), token)
-    change = boost - phrases.credits[state]
-    if token != BOUNDARY:
-        change += phrases.credits[after]
-    return 1.0 if change == 0.0 else np.exp(change)
+    after, prize = read_unit(phrases, state, token)
+    gain = prize * phrases.refunds[state]
+    return gain if token == BOUNDARY else gain * phrases.credits[after]
 
 
 def no_phrases(units: int) -> PhraseArrays:
     """An automaton that boosts nothing."""
     keys, values = build_table(np.empty(0, np.int64), np.empty(0, np.int32))
-    zero, never = np.zeros(1), np.zeros(units, np.bool_)
+    state, one, never = np.zeros(1, np.int32), np.ones(1), np.zeros(units, np.bool_)
     return PhraseArrays(
-        keys, values, np.zeros(1, np.int32), zero, zero, np.ones(1), never, never, np.zeros(1, np.bool_), OUTSIDE, units
+        keys, values, state, state, np.zeros(1, np.uint64), one, one, one, one, never, never, OUTSIDE, units
     )

@@ -1,6 +1,6 @@
 """The tree of prefixes that a beam search has met, in arrays that compiled code can grow, search and shrink.
 
-N: room for nodes, H: hash slots, B: beam width, V: units. A prefix is a node; its units are read from the node up to
+N: room for nodes, H: hash slots, B: beam width. A prefix is a node; its units are read from the node up to
 the root. The same prefix is always the same node, so that paths which read the same add up even when the prefix had
 left the beam in between.
 """
@@ -10,21 +10,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from asr.decoding.hashing import EMPTY, find_slot, table_size
-from asr.decoding.jit import Integer, inlined, kernel
+from asr.decoding.hashing import ONE, mixed, table_size
+from asr.decoding.jit import Integer, allocating, inlined, kernel
 
 ROOT = 0
 NONE = -1
 VARIANTS = 64  # ways in which one unit may extend one prefix (homophones that it can finish), plus one
+VARIANTS_FACTOR = np.uint64(VARIANTS)
+TOKEN_BITS = np.uint64(24)
 
-# One record a node: what the search reads together lies in one cache line.
+# One record a node, one cache line: what the search reads together lies together.
 NODE = np.dtype(
     [
         ("gain", np.float64),  # factor of the language model, lexicon and phrases on the arc from the parent
         ("end_gain", np.float64),  # cached factor for finishing the word in progress; below 0: not yet computed
+        ("followers", np.uint64),  # set of units, modulo 64, with which the word in progress may go on
         ("parent", np.int32),
         ("token", np.int32),
         ("variant", np.int32),  # 0: the arc finished no word; h: it finished homophone h - 1
@@ -45,56 +47,57 @@ class PrefixTree(NamedTuple):
 
     nodes: NDArray[np.void]  # (N,) NODE
     slots: NDArray[np.int32]  # (N,) place in the beam, NONE outside it
-    keys: NDArray[np.int64]  # (H,)
-    values: NDArray[np.int32]  # (H,)
+    table: NDArray[np.int32]  # (H,) node, or NONE
     size: NDArray[np.int64]  # (1,)
-    units: int
 
 
-def make_tree(capacity: int, units: int) -> PrefixTree:
+def make_tree(capacity: int) -> PrefixTree:
     """An empty tree with room for `capacity` nodes."""
-    slots = table_size(capacity)
     return PrefixTree(
         np.zeros(capacity, NODE),
         np.full(capacity, NONE, np.int32),
-        np.full(slots, EMPTY, np.int64),
-        np.zeros(slots, np.int32),
+        np.full(table_size(capacity), NONE, np.int32),
         np.zeros(1, np.int64),
-        units,
     )
 
 
 @inlined
-def arc_key(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer) -> Integer:
-    """The hash key of an arc."""
-    return (np.int64(parent) * tree.units + token) * VARIANTS + variant
+def find_place(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer) -> Integer:
+    """The place in the hash table of the node that an arc leads to, or where it would go."""
+    mask = np.uint64(tree.table.shape[0] - 1)
+    place = mixed((np.uint64(parent) << TOKEN_BITS) + np.uint64(token) * VARIANTS_FACTOR + np.uint64(variant)) & mask
+    while True:
+        index = tree.table[place]
+        if index == NONE:
+            break
+        node = tree.nodes[index]
+        if node["parent"] == parent and node["token"] == token and node["variant"] == variant:
+            break
+        place = (place + ONE) & mask
+    return np.int64(place)
 
 
 @inlined
 def find_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer) -> Integer:
     """The node that an arc leads to, or NONE."""
-    key = arc_key(tree, parent, token, variant)
-    slot = find_slot(tree.keys, key)
-    return tree.values[slot] if tree.keys[slot] == key else NONE
+    return tree.table[find_place(tree, parent, token, variant)]
 
 
 @inlined
-def add_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer, gain: float) -> Integer:
-    """Append a node; the caller has made sure that it is new and fills in its states."""
+def add_child(
+    tree: PrefixTree, place: Integer, parent: Integer, token: Integer, variant: Integer, gain: float
+) -> Integer:
+    """Append a node; the caller has made sure that it is new, and fills in its states."""
     index = tree.size[0]
     tree.size[0] = index + 1
-    key = arc_key(tree, parent, token, variant)
-    slot = find_slot(tree.keys, key)
-    tree.keys[slot] = key
-    tree.values[slot] = index
+    tree.table[place] = index
     node = tree.nodes[index]
     node["parent"] = parent
     node["token"] = token
     node["variant"] = variant
     node["gain"] = gain
     node["end_gain"] = -1.0
-    node["hash_slot"] = slot
-    tree.slots[index] = NONE
+    node["hash_slot"] = place
     return index
 
 
@@ -102,7 +105,7 @@ def add_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Intege
 def clear(tree: PrefixTree) -> None:
     """Forget every node; only the slots in use are touched."""
     for index in range(1, tree.size[0]):
-        tree.keys[tree.nodes[index]["hash_slot"]] = EMPTY
+        tree.table[tree.nodes[index]["hash_slot"]] = NONE
     tree.size[0] = 0
 
 
@@ -113,21 +116,19 @@ def load_nodes(tree: PrefixTree, nodes: NDArray[np.void]) -> None:
         tree.nodes[index] = nodes[index]
         tree.slots[index] = NONE
         if index > 0:
-            key = arc_key(tree, nodes[index]["parent"], nodes[index]["token"], nodes[index]["variant"])
-            slot = find_slot(tree.keys, key)
-            tree.keys[slot] = key
-            tree.values[slot] = index
-            tree.nodes[index]["hash_slot"] = slot
+            place = find_place(tree, nodes[index]["parent"], nodes[index]["token"], nodes[index]["variant"])
+            tree.table[place] = index
+            tree.nodes[index]["hash_slot"] = place
     tree.size[0] = nodes.shape[0]
 
 
-@njit(cache=True)
-def reachable(tree: PrefixTree, leaves: NDArray[np.int32]) -> NDArray[np.int32]:
-    """New index of every node that is a leaf or an ancestor of one, in the old order; NONE for the others."""
+@allocating
+def reachable(tree: PrefixTree, beam: NDArray[np.void]) -> NDArray[np.int32]:
+    """New index of every node that is in the beam or an ancestor of one, in the old order; NONE for the others."""
     renumbered = np.full(tree.size[0], NONE, np.int32)
     renumbered[ROOT] = 0
-    for leaf in leaves:
-        node: Integer = np.int64(leaf)
+    for index in range(beam.shape[0]):
+        node: Integer = np.int64(beam[index]["node"])
         while renumbered[node] == NONE:
             renumbered[node] = 0
             node = np.int64(tree.nodes[node]["parent"])
@@ -139,7 +140,7 @@ def reachable(tree: PrefixTree, leaves: NDArray[np.int32]) -> NDArray[np.int32]:
     return renumbered
 
 
-@njit(cache=True)
+@allocating
 def extract(tree: PrefixTree, renumbered: NDArray[np.int32]) -> NDArray[np.void]:
     """Copy of the kept nodes with their parents renumbered."""
     kept = np.empty(renumbered.max() + 1, tree.nodes.dtype)
@@ -152,7 +153,7 @@ def extract(tree: PrefixTree, renumbered: NDArray[np.int32]) -> NDArray[np.void]
     return kept
 
 
-@njit(cache=True)
+@allocating
 def trace(tree: PrefixTree, leaf: Integer) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], float]:
     """Read a prefix.
 

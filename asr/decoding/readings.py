@@ -21,6 +21,7 @@ class Reading:
         text: words separated by single spaces.
         score: natural log of the CTC probability times all factors.
         log_gain: natural log of the factors.
+        lm_score: natural log of the language model's probability, unweighted; 0 without one.
         lexicon_words: (word, first, end), the word is spelled by `tokens[first:end]`; None where the units tell the
             words by themselves.
     """
@@ -29,6 +30,7 @@ class Reading:
     text: str
     score: float
     log_gain: float
+    lm_score: float = 0.0
     lexicon_words: list[Span] | None = None
 
 

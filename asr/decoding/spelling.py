@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.hashing import build_table, find_slot
+from asr.decoding.hashing import ONE, build_table, find_slot
 from asr.decoding.jit import Integer, inlined
 from asr.decoding.prefix_tree import NONE, VARIANTS
 from asr.errors import DecodingError
@@ -21,6 +21,8 @@ from asr.units import BLANK_SYMBOL, UNKNOWN_SYMBOL, WORD_START, Units
 
 START = 0  # no word in progress
 NO_STATE = -2  # never reached by the search
+SET_SIZE = 64  # bits of a set of units
+ZERO = np.uint64(0)
 
 
 class SpellingArrays(NamedTuple):
@@ -30,6 +32,7 @@ class SpellingArrays(NamedTuple):
     next_states: NDArray[np.int32]  # (H,)
     offsets: NDArray[np.int32]  # (S + 1,) the words spelled by state s are words[offsets[s]:offsets[s + 1]]
     words: NDArray[np.int32]  # (number of spellings,) indices of words
+    followers: NDArray[np.uint64]  # (S,) set of units, modulo 64, that lead on from a state
     marker_state: int  # after a lone word-start marker: a word has begun but has no letters yet
     units: int
 
@@ -49,6 +52,14 @@ def spell(graph: SpellingArrays, state: Integer, token: Integer) -> Integer:
     key = np.int64(state) * graph.units + token
     slot = find_slot(graph.keys, key)
     return graph.next_states[slot] if graph.keys[slot] == key else NONE
+
+
+@inlined
+def goes_on(graph: SpellingArrays, state: Integer, followers: Integer, token: Integer) -> bool:
+    """Whether some word goes on from a state with a unit, first by the state's set of followers."""
+    if (followers >> np.uint64(token & (SET_SIZE - 1))) & ONE == ZERO:
+        return False
+    return graph.units <= SET_SIZE or spell(graph, state, token) >= 0
 
 
 @inlined
@@ -159,12 +170,28 @@ class _Builder:
             )
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         arrays = SpellingArrays(
-            table_keys, table_values, offsets, ends[order, 1].astype(np.int32), marker_state, self.units
-        )
+            table_keys, table_values, offsets, ends[order, 1].astype(np.int32),
+            unit_sets(keys, self.units, len(self.states)), marker_state, self.units,
+        )  # fmt: skip
         return SpellingGraph(self.words, arrays, self.unspellable)
 
 
 def empty_graph(units: int) -> SpellingArrays:
     """A graph without words, for searches that need none."""
     keys, values = build_table(np.empty(0, np.int64), np.empty(0, np.int32))
-    return SpellingArrays(keys, values, np.zeros(2, np.int32), np.zeros(1, np.int32), NO_STATE, units)
+    none = np.zeros(1, np.uint64)
+    return SpellingArrays(keys, values, np.zeros(2, np.int32), np.zeros(1, np.int32), none, NO_STATE, units)
+
+
+def unit_sets(keys: NDArray[np.int64], units: int, states: int) -> NDArray[np.uint64]:
+    """For each state the units that leave it, as bits modulo 64: (S,).
+
+    Args:
+        keys: state * V + unit of every arc.
+        units: V.
+        states: S.
+    """
+    sources, tokens = np.divmod(keys, units)
+    sets = np.zeros(states, np.uint64)
+    np.bitwise_or.at(sets, sources, np.uint64(1) << (tokens % SET_SIZE).astype(np.uint64))
+    return sets
