@@ -26,6 +26,7 @@ log = logging.getLogger("asr")
 
 MAX_SECONDS = 4 * 3600.0  # 25 MiB of FLAC can hold 154 h of silence: the length is capped before decoding
 LOWEST_RATE, HIGHEST_RATE = 1000, 768_000  # Hz; a rate outside is a broken header
+OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 BLOCK_FRAMES = 4096  # decoded at once; a damaged file keeps all blocks before the damage
 FULL_SCALE = 32767 / 32768  # the largest positive sample of 16-bit audio
 CLIPPED_SHARE = 1e-3  # this share of samples at full scale is worth a warning
@@ -117,13 +118,23 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
 
 
 def encode_audio(samples: np.ndarray, sample_rate: int, container: str) -> bytes:
-    """Mono samples (N,) in -1..1 as 16-bit audio of a container ("WAV" or "FLAC"); same samples, same bytes."""
+    """Mono samples (N,) in -1..1 as 16-bit audio of a container: "WAV", "FLAC", or, lossy, "OPUS" in Ogg.
+
+    Same samples, same bytes, but for Opus, whose streams carry a random number.
+
+    Raises:
+        AudioError: Opus at another rate than 8, 12, 16, 24 or 48 kHz.
+    """
     import soundfile
 
+    opus = container == "OPUS"
+    if opus and sample_rate not in OPUS_RATES:
+        raise AudioError(f"{sample_rate} Hz", "is no sample rate of Opus", f"choose from {OPUS_RATES}, or FLAC")
     whole = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
     # Through a descriptor, as in _sound_of: an interrupt inside soundfile's callbacks would be lost, with its bytes.
     with tempfile.TemporaryFile(buffering=0) as stream:
-        options = {"mode": "w", "format": container, "subtype": "PCM_16", "closefd": False}
+        kind = {"format": "OGG", "subtype": "OPUS"} if opus else {"format": container, "subtype": "PCM_16"}
+        options = {"mode": "w", **kind, "closefd": False}
         with soundfile.SoundFile(stream.fileno(), samplerate=sample_rate, channels=1, **options) as sound:
             sound.write(whole)
         stream.seek(0)

@@ -137,6 +137,15 @@ class BatchingConfig(Section):
     shortest_first_epochs: int = Field(4, ge=0, description="SortaGrad: epochs in order of length")
 
 
+class ShardsConfig(Section):
+    """How a training set in tar shards is read; windows of all lanes are what is held in memory."""
+
+    location: str = Field("", description="folder or URL; empty looks for shards/train in the data folder")
+    lanes: int = Field(4, ge=1, description="sequences of shards read side by side; best a multiple of all workers")
+    window_utterances: int = Field(1000, ge=1, description="of a lane, among which batches are formed")
+    window_mb: float = Field(64.0, gt=0, description="bound of a window's bytes, 10^6 each")
+
+
 class TrainingConfig(Section):
     """Optimiser, schedule and bookkeeping."""
 
@@ -187,6 +196,7 @@ class ExperimentConfig(Section):
     units: UnitsConfig = UnitsConfig()
     model: ModelConfig = ModelConfig()
     batching: BatchingConfig = BatchingConfig()
+    shards: ShardsConfig = ShardsConfig()
     training: TrainingConfig = TrainingConfig()
     decoding: DecodingConfig = DecodingConfig()
 

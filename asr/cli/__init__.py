@@ -14,6 +14,7 @@ from asr.cli.lm import app as lm_app
 from asr.cli.prepare import prepare
 from asr.cli.score import CONTEXT as SCORE_CONTEXT
 from asr.cli.score import score
+from asr.cli.shard import shard
 from asr.cli.train import average, train
 from asr.cli.transcribe import transcribe
 from asr.cli.tune import tune
@@ -43,6 +44,7 @@ app.command("validate")(validate)
 app.command("convert")(convert)
 app.command("score", context_settings=SCORE_CONTEXT)(score)
 app.command("features")(features)
+app.command("shard")(shard)
 app.command("units")(units)
 app.command("train")(train)
 app.command("average")(average)

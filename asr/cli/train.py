@@ -16,14 +16,19 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Overrides the configuration's seed.", min=0)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint, if any.")] = False,
     init: Annotated[Path | None, typer.Option(help="Model folder whose fitting weights to begin with.")] = None,
+    shards: Annotated[str | None, typer.Option(help="Folder or URL of the training set's tar shards.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N; a GPU where there is one.")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes all cores.", min=0)] = 0,
 ) -> None:
     """Train a BiLSTM acoustic model with CTC, resumable at any moment."""
+    import json
+
     from asr.config import load_config
     from asr.training.experiment import train_experiment
 
     chosen = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
+    if shards is not None:
+        chosen.append(f"shards.location={json.dumps(shards)}")
     summary = train_experiment(
         load_config(config, chosen), data, exp, resume=resume, device=device, threads=threads, init=init
     )  # fmt: skip

@@ -34,7 +34,7 @@ def read_manifest(path: str | Path) -> Iterator[Utterance]:
         with path.open(encoding="utf-8") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
-                    yield _parse(line, folder, f"{path}:{number}")
+                    yield parse_line(line, folder, f"{path}:{number}")
     except FileNotFoundError:
         raise CorpusError(path, "does not exist", "make it with 'asr prepare'") from None
     except UnicodeDecodeError as error:
@@ -91,7 +91,17 @@ def _fields(utterance: Utterance, folder: Path) -> dict[str, Any]:
     return fields | utterance.extra
 
 
-def _parse(line: str, folder: Path, place: str) -> Utterance:
+def parse_line(line: str, folder: Path, place: str) -> Utterance:
+    """The utterance of one line.
+
+    Args:
+        line: a JSON object.
+        folder: what a relative audio path is relative to.
+        place: file:line, for messages.
+
+    Raises:
+        CorpusError: malformed.
+    """
     try:
         fields = json.loads(line)
     except ValueError as error:

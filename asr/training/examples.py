@@ -8,9 +8,10 @@ number of workers, nor a restart changes what the model sees.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -75,19 +76,30 @@ class Loaded:
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """The batches of one epoch in order, each a list of ids, with what the log says of them.
+    """The batches of one epoch in order, with what the log says of them.
 
     Attributes:
-        batches: can be sliced from any position on.
+        batches: each a list of ids, or whatever else the set's own `batches` takes for one; can be sliced from any
+            position on.
         seconds: of audio in all.
         padding: share of the padded frames that is padding, 0..1.
         loads: seconds that each batch takes with its padding; only several processes need it.
     """
 
-    batches: Sequence[Sequence[str]]
+    batches: Sequence[Any]
     seconds: float
     padding: float
     loads: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class SetFacts:
+    """How much speech a set holds, for the model card; `synthetic` where some of it says so."""
+
+    utterances: int
+    seconds: float
+    speakers: int
+    synthetic: bool
 
 
 class Examples:
@@ -118,7 +130,7 @@ class Examples:
         self.source = source
         self.config = config
         self.training = training
-        self.targets = {u.id: _spell(u, units, strict=training) for u in utterances}
+        self.targets = {u.id: spell(u, units, strict=training) for u in utterances}
         self.speeds = {u.id: self._usable_speeds(u.id) for u in utterances} if training else {}
 
     def items(self, epoch: int) -> list[Item]:
@@ -133,6 +145,21 @@ class Examples:
         batches = plan_epoch(items, self.config.batching, self.config.seed, epoch)
         loads = padded_seconds(items, batches)
         return EpochPlan(batches, total_seconds(items), padding_share(items, batches), loads)
+
+    def facts(self) -> SetFacts:
+        """How much there is."""
+        utterances = self.utterances.values()
+        speakers = len({utterance.speaker for utterance in utterances})
+        synthetic = any(utterance.extra.get("synthetic") for utterance in utterances)
+        return SetFacts(len(utterances), total_seconds(self.items(0)), speakers, synthetic)
+
+    def identity(self) -> str:
+        """Changes when utterances come or go."""
+        return hashlib.sha256("\0".join(sorted(self.utterances)).encode()).hexdigest()
+
+    def shared_with(self, ids: Iterable[str]) -> list[str]:
+        """Those of some ids that are in this set too, sorted."""
+        return sorted(set(ids) & self.utterances.keys())
 
     def load(self, name: str, epoch: int) -> Tensor:
         """Features (T, F) of one utterance in one epoch."""
@@ -174,9 +201,7 @@ class Examples:
         features, lengths = self.source.features(loaded.ids, loaded.padded, loaded.lengths)
         frames: list[int] = lengths.tolist()
         if self._augments(epoch):
-            for row, (name, count) in enumerate(zip(loaded.ids, frames, strict=True)):
-                generator = generator_for(self.config.seed, "specaugment", epoch, name)
-                features[row, :count] = spec_augment(features[row, :count], self.config.augmentation, generator)
+            mask(features, frames, loaded.ids, self.config, epoch)
         seconds = sum(frames) * self.config.features.frame_shift_ms / 1000
         return Batch(loaded.ids, features, lengths, [self.targets[name] or [] for name in loaded.ids], seconds)
 
@@ -224,7 +249,14 @@ def total_seconds(items: Iterable[Item]) -> float:
     return sum(item.seconds for item in items)
 
 
-def _spell(utterance: Utterance, units: Units, *, strict: bool) -> list[int] | None:
+def mask(features: Tensor, frames: Sequence[int], ids: Sequence[str], config: ExperimentConfig, epoch: int) -> None:
+    """SpecAugment each utterance of padded features (B, T, F) in place, drawn by seed, epoch and its id."""
+    for row, (name, count) in enumerate(zip(ids, frames, strict=True)):
+        generator = generator_for(config.seed, "specaugment", epoch, name)
+        features[row, :count] = spec_augment(features[row, :count], config.augmentation, generator)
+
+
+def spell(utterance: Utterance, units: Units, *, strict: bool) -> list[int] | None:
     """Labels of an utterance; None where the text is outside the units and that may be."""
     try:
         return units.encode(utterance.text)

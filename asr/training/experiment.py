@@ -1,6 +1,7 @@
 """One experiment from data folder to model folder: load, train or resume, average, judge, write the model.
 
-A data folder holds `train.jsonl`, `dev.jsonl`, `units.txt` and, under `features/`, the stores `train` and `dev`.
+A data folder holds `train.jsonl`, `dev.jsonl`, `units.txt` and, under `features/`, the stores `train` and `dev`; the
+training set may be tar shards instead, in `shards/train` or wherever `shards.location` says.
 An experiment folder holds `config.yaml train.log metrics.jsonl tensorboard/ checkpoints/ model/`.
 """
 
@@ -25,10 +26,11 @@ from asr.model.directory import build_model, save_model
 from asr.training.averaging import average_weights
 from asr.training.distributed import World, check_batches, joined, world_of
 from asr.training.elastic import admit, dismiss
-from asr.training.examples import Examples, total_seconds
+from asr.training.examples import Examples
 from asr.training.fine_tuning import begin_from
+from asr.training.sharded_sets import load_sharded_sets, shards_of
 from asr.training.stored_source import StoredSource
-from asr.training.trainer import Trainer
+from asr.training.trainer import Trainer, TrainingSet
 from asr.training.validation import ValidationResult, validate
 from asr.units import Units
 
@@ -114,15 +116,18 @@ def _new_model(
     return model
 
 
-def _fingerprint(config: ExperimentConfig, units: Units, train: Examples, dev: Examples) -> str:
+def _fingerprint(config: ExperimentConfig, units: Units, train: TrainingSet, dev: Examples) -> str:
     """Changes when anything changes that all processes must agree on."""
     digest = hashlib.sha256(config.model_dump_json().encode())
-    for part in (units.symbols, sorted(train.utterances), sorted(dev.utterances)):
+    for part in (units.symbols, [train.identity(), dev.identity()]):
         digest.update("\0".join(part).encode())
     return digest.hexdigest()
 
 
-def _load_sets(config: ExperimentConfig, data: Path, units: Units) -> tuple[Examples, Examples, Normaliser]:
+def _load_sets(config: ExperimentConfig, data: Path, units: Units) -> tuple[TrainingSet, Examples, Normaliser]:
+    shards = shards_of(config, data)
+    if shards is not None:
+        return load_sharded_sets(config, shards, data, units)
     utterances = {name: load_manifest(data / f"{name}.jsonl") for name in ("train", "dev")}
     _refuse_overlap(utterances["train"], utterances["dev"])
     stores = {name: FeatureStore.open(data / "features" / name) for name in ("train", "dev")}
@@ -151,16 +156,14 @@ def _refuse_overlap(train: list[Utterance], dev: list[Utterance]) -> None:
         )
 
 
-def _card(config: ExperimentConfig, data: Path, train: Examples, dev: Examples, summary: TrainingSummary) -> str:
-    hours = total_seconds(train.items(0)) / 3600
-    speakers = len({utterance.speaker for utterance in train.utterances.values()})
-    synthetic = any(utterance.extra.get("synthetic") for utterance in train.utterances.values())
+def _card(config: ExperimentConfig, data: Path, train: TrainingSet, dev: Examples, summary: TrainingSummary) -> str:
+    facts = train.facts()
     return f"""# {config.name}
 
 Bidirectional LSTM acoustic model trained with CTC; configuration in `config.yaml`, units in `units.txt`.
 
-* Training data: {data.name}, {len(train.utterances)} utterances, {hours:.2f} h, {speakers} speakers\
-{" (synthetic speech)" if synthetic else ""}
+* Training data: {data.name}, {facts.utterances} utterances, {facts.seconds / 3600:.2f} h, {facts.speakers} speakers\
+{" (synthetic speech)" if facts.synthetic else ""}
 * Licence of the data: {config.licence}
 * Dev set: {len(dev.utterances)} utterances, greedy WER {summary.dev.wer:.2f} %, CER {summary.dev.cer:.2f} %
 * Seed {config.seed}, {summary.epochs} epochs, {summary.updates} updates

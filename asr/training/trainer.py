@@ -31,11 +31,13 @@ from asr.training.examples import Batch, EpochPlan, Examples
 from asr.training.journal import BlankAlarm, Journal
 from asr.training.memory import stretched
 from asr.training.schedule import learning_rate
+from asr.training.stream import StreamExamples
 from asr.training.update import Share, Updater
 from asr.training.validation import validate
 from asr.units import Units
 
 LOGGER = logging.getLogger("asr")
+TrainingSet = Examples | StreamExamples
 
 
 @dataclass
@@ -89,7 +91,7 @@ class Trainer:
         config: ExperimentConfig,
         model: AcousticModel,
         units: Units,
-        train: Examples,
+        train: TrainingSet,
         dev: Examples,
         experiment: Path,
         device: torch.device,
@@ -175,7 +177,7 @@ class Trainer:
         owners = deal(loads, self.world.size)
         return [(place, owner == self.world.rank) for place, owner in zip(places, owners, strict=True)]
 
-    def _own_batches(self, plan: EpochPlan, updates: int) -> Sequence[Sequence[str]]:
+    def _own_batches(self, plan: EpochPlan, updates: int) -> Sequence[Any]:
         """What this process loads in the rest of the epoch."""
         position = self.progress.position
         if self.world.size == 1:
@@ -189,8 +191,10 @@ class Trainer:
         own = [index for index, (_, mine) in enumerate(places) if mine]
         key = (self.config.seed, "dropout", self.progress.step)
         seeds = [int(generator_for(*key, *([index] if index else [])).integers(2**62)) for index in own]
-        names = [name for place, _ in places for name in plan.batches[place]]
-        return Share(list(itertools.islice(batches, len(own))), seeds, names, len(places))
+        loaded = list(itertools.islice(batches, len(own)))
+        ids = (batch.ids for batch in loaded)
+        names = [name for place, mine in places for name in (next(ids) if mine else plan.batches[place])]
+        return Share(loaded, seeds, names, len(places))
 
     def _rehearse(self, plan: EpochPlan) -> None:
         """Try the longest batch, as long as the slowest speed of later epochs can make it."""
@@ -318,7 +322,14 @@ class Trainer:
 
 def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     """Dotted keys whose values differ; how often to log, save and load does not change an experiment."""
-    harmless = {"training.log_steps", "training.save_steps", "training.keep", "training.workers", "name"}
+    harmless = {
+        "training.log_steps",
+        "training.save_steps",
+        "training.keep",
+        "training.workers",
+        "name",
+        "shards.location",
+    }
     keys: Sequence[str] = sorted(old.keys() | new.keys())
     found: list[str] = []
     for key in keys:

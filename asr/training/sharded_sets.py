@@ -1,0 +1,65 @@
+"""A training set in tar shards with a dev set beside it, and where the shards are."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from asr.config import ExperimentConfig
+from asr.corpus.manifest import load_manifest
+from asr.corpus.shard_index import INDEX
+from asr.errors import FeatureError, TrainingError
+from asr.features.normalisation import Normaliser
+from asr.features.store import FeatureStore
+from asr.training.examples import Examples
+from asr.training.stored_source import StoredSource
+from asr.training.stream import StreamExamples, open_stream
+from asr.units import Units
+
+LOGGER = logging.getLogger("asr")
+
+
+def shards_of(config: ExperimentConfig, data: Path) -> str | None:
+    """Where the training set's shards are; None where it is `train.jsonl` and what belongs to it.
+
+    `shards.location` decides; without it, `shards/train` in a data folder that has no `train.jsonl`.
+    """
+    default = data / "shards" / "train"
+    if config.shards.location or (data / "train.jsonl").exists():
+        return config.shards.location or None
+    return str(default) if (default / INDEX).exists() else None
+
+
+def load_sharded_sets(
+    config: ExperimentConfig, location: str, data: Path, units: Units
+) -> tuple[StreamExamples, Examples, Normaliser]:
+    """Examples of both sets, and the normaliser that the model will need.
+
+    Args:
+        config: the experiment.
+        location: folder or URL of the training set's shards.
+        data: data folder with `dev.jsonl` and the store `features/dev`.
+        units: of the model.
+
+    Raises:
+        TrainingError: train and dev share utterances.
+        AsrError: anything wrong with shards, manifest, features or texts.
+    """
+    train = open_stream(location, units, config)
+    normaliser = dev_normaliser = train.normaliser
+    if config.features.normalisation == "speaker":
+        dev_normaliser = Normaliser.of_directory(data / "features" / "dev", config.features)
+    utterances = load_manifest(data / "dev.jsonl")
+    store = FeatureStore.open(data / "features" / "dev")
+    ignored = {"normalisation", "store_dtype"}
+    if store.config.model_dump(exclude=ignored) != config.features.model_dump(exclude=ignored):
+        raise FeatureError(store.directory, "was computed with other feature settings", "run 'asr features --force'")
+    dev = Examples(utterances, StoredSource(utterances, store, dev_normaliser), units, config, training=False)
+    common = train.shared_with(dev.utterances)
+    if common:
+        more = f"and {len(common) - 1} more are in train and in dev"
+        raise TrainingError(common[0], more, "keep the sets apart: 'asr prepare'")
+    LOGGER.info(
+        "training set: %d utterances, %d shards in %s", len(train.index), len(train.index.entry.shards), location
+    )
+    return train, dev, normaliser
