@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.batching import Item, cut, padding_share, plan_epoch, plan_in_order
+from asr.batching import Item, cut, deal, padded_seconds, padding_share, plan_epoch, plan_in_order
 from asr.config import BatchingConfig
 from asr.errors import TrainingError
 
@@ -70,3 +70,24 @@ def test_inference_batches_are_sorted_and_whole():
     flat = [name for batch in plan_in_order(items, CONFIG) for name in batch]
     seconds = {item.id: item.seconds for item in items}
     assert [seconds[name] for name in flat] == sorted(seconds.values())
+
+
+@given(loads=st.lists(st.floats(0.01, 1000), max_size=30), ranks=st.integers(1, 8))
+def test_dealing_leaves_no_process_further_behind_than_its_last_batch(loads, ranks):
+    """Graham's bound: the most loaded process has at most a mean share and one batch."""
+    owners = deal(loads, ranks)
+    assert len(owners) == len(loads)
+    assert all(0 <= owner < ranks for owner in owners)
+    work = [sum(load for load, owner in zip(loads, owners, strict=True) if owner == rank) for rank in range(ranks)]
+    assert max(work) <= sum(loads) / ranks + max(loads, default=0.0) + 1e-6
+
+
+def test_dealing_gives_every_process_a_batch_where_there_are_enough():
+    assert sorted(deal([3.0, 1.0, 2.0], 3)) == [0, 1, 2]
+    assert deal([0.0, 0.0], 2) == [0, 1]  # also where batches weigh nothing
+    assert deal([], 2) == []
+
+
+def test_padded_seconds_count_every_row_as_long_as_the_longest():
+    items = [Item("a", 1.0), Item("b", 2.5), Item("c", 4.0)]
+    assert padded_seconds(items, [["a", "b"], ["c"]]) == [5.0, 4.0]

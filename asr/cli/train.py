@@ -24,6 +24,7 @@ def train(
     import json
 
     from asr.config import load_config
+    from asr.training.distributed import in_front
     from asr.training.experiment import train_experiment
 
     chosen = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
@@ -32,7 +33,8 @@ def train(
     summary = train_experiment(
         load_config(config, chosen), data, exp, resume=resume, device=device, threads=threads, init=init
     )  # fmt: skip
-    print(f"{summary.model}\tdev WER {summary.dev.wer:.2f} %\t{summary.epochs} epochs\t{summary.updates} updates")
+    if in_front():
+        print(f"{summary.model}\tdev WER {summary.dev.wer:.2f} %\t{summary.epochs} epochs\t{summary.updates} updates")
 
 
 def average(

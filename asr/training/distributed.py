@@ -80,6 +80,8 @@ class World:
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         with _contact(self.rank):
             dist.all_reduce(flat)
+        if flat.is_cuda:
+            torch.cuda.synchronize(flat.device)  # so that the seconds are those of the sum
         begin = 0
         for tensor in tensors:
             tensor.copy_(flat[begin : begin + tensor.numel()].view_as(tensor))
@@ -179,6 +181,11 @@ def world_of(environment: os._Environ[str] | dict[str, str]) -> World:
         restarts=int(environment.get("TORCHELASTIC_RESTART_COUNT", "0")),
         job=environment.get("TORCHELASTIC_RUN_ID", NO_JOB),
     )
+
+
+def in_front() -> bool:
+    """Whether this process is the one that speaks to the user."""
+    return world_of(os.environ).leads
 
 
 def device_of(wanted: str | None, size: int, local_rank: int) -> torch.device:

@@ -83,7 +83,8 @@ class EpochPlan:
             position on.
         seconds: of audio in all.
         padding: share of the padded frames that is padding, 0..1.
-        loads: seconds that each batch takes with its padding; only several processes need it.
+        loads: seconds that each batch takes with its padding, by which processes share an update; they take turns
+            where it is empty.
     """
 
     batches: Sequence[Any]

@@ -84,7 +84,8 @@ def train_experiment(
         check_batches(config.training.accumulate, world.size)
         units = Units.load(data / "units.txt")
         train, dev, normaliser = _load_sets(config, data, units)
-        world.require_equal("settings, units or utterances", _fingerprint(config, units, train, dev))
+        if world.size > 1:
+            world.require_equal("settings, units or utterances", _fingerprint(config, units, train, dev))
         model = _new_model(config, units, chosen, init, world)
         if world.leads:
             save_config(config, experiment / "config.yaml")

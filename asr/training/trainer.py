@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -19,7 +18,6 @@ from typing import Any
 
 import torch
 
-from asr.batching import deal
 from asr.config import ExperimentConfig
 from asr.errors import CheckpointError, TrainingError
 from asr.model.acoustic import AcousticModel
@@ -31,6 +29,7 @@ from asr.training.examples import Batch, EpochPlan, Examples
 from asr.training.journal import BlankAlarm, Journal
 from asr.training.memory import stretched
 from asr.training.schedule import learning_rate
+from asr.training.sharing import SharedEpoch
 from asr.training.stream import StreamExamples
 from asr.training.update import Share, Updater
 from asr.training.validation import validate
@@ -69,6 +68,7 @@ class Tally:
     audio_seconds: float = 0.0
     data_seconds: float = 0.0
     updates: int = 0
+    traffic_before: float = 0.0
     started: float = field(default_factory=time.monotonic)
 
 
@@ -148,7 +148,8 @@ class Trainer:
     def _train_epoch(self) -> None:
         epoch = self.progress.epoch
         plan = self.train_examples.plan(epoch)
-        updates = math.ceil(len(plan.batches) / self.config.training.accumulate)
+        shared = SharedEpoch(plan, self.config.training.accumulate, self.world)
+        updates = len(shared)
         if self.progress.position == 0:
             LOGGER.info(
                 "epoch %d: %d updates, %.2f h of audio, %.1f %% padding",
@@ -156,45 +157,25 @@ class Trainer:
             )  # fmt: skip
         if not self.rehearsed:
             self._rehearse(plan)
-        batches = self.train_examples.batches(self._own_batches(plan, updates), epoch)
-        tally = Tally()
+        batches = self.train_examples.batches(shared.own_batches(self.progress.position), epoch)
+        tally = Tally(traffic_before=self.world.traffic.seconds)
         while self.progress.position < updates:
             before = time.monotonic()
-            share = self._share(plan, batches)
+            share = self._share(shared, batches)
             tally.data_seconds += time.monotonic() - before
             self._update(share, updates, tally)
             if self.progress.step % self.config.training.log_steps == 0 or self.progress.position == updates:
                 self._log(tally)
-                tally = Tally()
+                tally = Tally(traffic_before=self.world.traffic.seconds)
             if self.progress.step % self.config.training.save_steps == 0 and self.progress.position < updates:
                 self._save()
 
-    def _places(self, plan: EpochPlan, update: int) -> list[tuple[int, bool]]:
-        """Places in the plan of one update's batches, and whether this process computes them."""
-        size = self.config.training.accumulate
-        places = range(update * size, min((update + 1) * size, len(plan.batches)))
-        loads = plan.loads[places.start : places.stop] or [1.0] * len(places)
-        owners = deal(loads, self.world.size)
-        return [(place, owner == self.world.rank) for place, owner in zip(places, owners, strict=True)]
-
-    def _own_batches(self, plan: EpochPlan, updates: int) -> Sequence[Any]:
-        """What this process loads in the rest of the epoch."""
-        position = self.progress.position
-        if self.world.size == 1:
-            return plan.batches[position * self.config.training.accumulate :]
-        shares = (self._places(plan, update) for update in range(position, updates))
-        return [plan.batches[place] for share in shares for place, own in share if own]
-
-    def _share(self, plan: EpochPlan, batches: Iterator[Batch]) -> Share:
+    def _share(self, shared: SharedEpoch, batches: Iterator[Batch]) -> Share:
         """This process's part of the update where training stands; dropout is drawn from the place in the update."""
-        places = self._places(plan, self.progress.position)
-        own = [index for index, (_, mine) in enumerate(places) if mine]
+        own, whole = shared.own(self.progress.position), shared.batches(self.progress.position)
         key = (self.config.seed, "dropout", self.progress.step)
-        seeds = [int(generator_for(*key, *([index] if index else [])).integers(2**62)) for index in own]
-        loaded = list(itertools.islice(batches, len(own)))
-        ids = (batch.ids for batch in loaded)
-        names = [name for place, mine in places for name in (next(ids) if mine else plan.batches[place])]
-        return Share(loaded, seeds, names, len(places))
+        seeds = [int(generator_for(*key, *([place] if place else [])).integers(2**62)) for place in own]
+        return Share(list(itertools.islice(batches, len(own))), seeds, sum(map(len, whole)), len(whole))
 
     def _rehearse(self, plan: EpochPlan) -> None:
         """Try the longest batch, as long as the slowest speed of later epochs can make it."""
@@ -215,7 +196,7 @@ class Trainer:
             LOGGER.info("update %d: float16 overflowed, the loss is scaled less from now on", self.progress.step)
             return
         if not result.taken:
-            self._skip(share.utterances, result.loss, result.gradient_norm)
+            self._skip([name for batch in share.batches for name in batch.ids], result.loss, result.gradient_norm)
             return
         self.progress.bad_steps = 0
         if self.world.leads:
@@ -226,14 +207,15 @@ class Trainer:
         tally.audio_seconds += result.seconds
         tally.updates += 1
 
-    def _skip(self, names: Sequence[str], loss: float, norm: float) -> None:
+    def _skip(self, own: list[str], loss: float, norm: float) -> None:
+        names = list(itertools.chain(*self.world.gather(own)))
         self.progress.bad_steps += 1
         if self.world.leads:
             LOGGER.warning(
                 "update %d skipped: loss %s, gradient norm %s; utterances %s",
                 self.progress.step, loss, norm, " ".join(names),
             )  # fmt: skip
-        self._record("skipped", utterances=list(names))
+        self._record("skipped", utterances=names)
         if self.progress.bad_steps >= self.config.training.bad_steps:
             raise TrainingError(
                 f"update {self.progress.step}",
@@ -281,6 +263,8 @@ class Trainer:
             "audio_seconds_per_second": tally.audio_seconds / elapsed,
             "waiting_for_data": tally.data_seconds / elapsed,
         }
+        if self.world.size > 1:
+            values["waiting_for_processes"] = (self.world.traffic.seconds - tally.traffic_before) / elapsed
         self._record("train", epoch=self.progress.epoch + 1, **values)
         LOGGER.info(
             "epoch %d update %d: loss %.3f, gradient norm %.2f, learning rate %.2e, blanks %.0f %%, "

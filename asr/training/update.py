@@ -60,13 +60,13 @@ class Share:
         batches: maybe none.
         seeds: for the dropout of each batch; taken from the position alone, so that a resume needs no random state
             and the number of processes changes nothing.
-        utterances: ids of the whole update, in all processes.
+        utterances: of the whole update, in all processes.
         batches_in_all: of the whole update.
     """
 
     batches: Sequence[Batch]
     seeds: Sequence[int]
-    utterances: Sequence[str]
+    utterances: int
     batches_in_all: int
 
 
@@ -133,7 +133,7 @@ class Updater:
         with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
             # The optimiser's two moments come with the first step; they must fit beside the batch.
             moments = [torch.empty_like(p) for p in 2 * list(self.model.parameters()) if not self.optimizer.state]
-            self._gradient(Share([batch], [0], batch.ids, 1))
+            self._gradient(Share([batch], [0], len(batch.ids), 1))
             del moments
         self.optimizer.zero_grad(set_to_none=True)
         peak = f", {torch.cuda.max_memory_allocated(self.device) / 2**30:.2f} GiB" if on_gpu else ""
@@ -200,7 +200,7 @@ class Updater:
             pieces = self.splitter.fitting(batch)
             for number, piece in enumerate(pieces):
                 torch.manual_seed(seed + number)
-                figures = self._forward_backward(piece, len(share.utterances))
+                figures = self._forward_backward(piece, share.utterances)
                 if figures is None:
                     return piece
                 loss, blank_rate = loss + figures[0], blank_rate + figures[1] / len(pieces)

@@ -6,8 +6,8 @@ import socket
 import traceback
 
 
-def together(size, function, *arguments, seconds=120):
-    """Call `function(*arguments)` in `size` processes of one world and return what each returned, by rank.
+def together(size, function, *arguments, seconds=120, **options):
+    """Call `function` in `size` processes of one world and return what each returned, by rank.
 
     An exception comes back as the value. The function must live in a module that other processes can import.
     """
@@ -15,7 +15,7 @@ def together(size, function, *arguments, seconds=120):
     context.set_forkserver_preload(["asr.training.experiment", "torch.utils.tensorboard"])
     queue, port = context.Queue(), free_port()
     processes = [
-        context.Process(target=_run, args=(queue, rank, size, port, function, arguments), daemon=True)
+        context.Process(target=_run, args=(queue, rank, size, port, function, arguments, options), daemon=True)
         for rank in range(size)
     ]
     for process in processes:
@@ -35,12 +35,12 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def _run(queue, rank, size, port, function, arguments):
+def _run(queue, rank, size, port, function, arguments, options):
     os.environ.update(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
     try:
-        value = function(*arguments)
+        value = function(*arguments, **options)
     except Exception as error:
         traceback.print_exc()
         value = error

@@ -1,0 +1,55 @@
+"""Which batches of an epoch make which update, and which of them one process computes.
+
+The rule: an update is the same `training.accumulate` batches of the same plan whatever the number of processes; the
+last one of an epoch may have fewer, and then a process may have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asr.batching import deal
+from asr.training.distributed import World
+from asr.training.examples import EpochPlan
+
+
+@dataclass(frozen=True)
+class SharedEpoch:
+    """One epoch's updates as one process sees them.
+
+    Attributes:
+        plan: the same in every process.
+        size: batches of an update.
+        world: the processes.
+    """
+
+    plan: EpochPlan
+    size: int
+    world: World
+
+    def __len__(self) -> int:
+        """Number of updates."""
+        return -(-len(self.plan.batches) // self.size)
+
+    def batches(self, update: int) -> Sequence[Any]:
+        """All batches of an update."""
+        return self.plan.batches[update * self.size : (update + 1) * self.size]
+
+    def own(self, update: int) -> list[int]:
+        """Places within an update (from 0) of the batches that this process computes."""
+        batches = self.batches(update)
+        loads = self.plan.loads[update * self.size : (update + 1) * self.size]
+        loads = loads if len(loads) else [1.0] * len(batches)
+        return [place for place, rank in enumerate(deal(loads, self.world.size)) if rank == self.world.rank]
+
+    def own_batches(self, first: int) -> Sequence[Any]:
+        """What this process computes from an update on to the end of the epoch, in order."""
+        if self.world.size == 1:
+            return self.plan.batches[first * self.size :]
+        return [
+            self.plan.batches[update * self.size + place]
+            for update in range(first, len(self))
+            for place in self.own(update)
+        ]
