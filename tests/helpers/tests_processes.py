@@ -5,6 +5,8 @@ import os
 import socket
 import traceback
 
+IMPORTED_ONCE = ["asr.training.experiment", "asr.training.update", "torch.utils.tensorboard", "torch._dynamo"]
+
 
 def together(size, function, *arguments, seconds=120, **options):
     """Call `function` in `size` processes of one world and return what each returned, by rank.
@@ -12,7 +14,7 @@ def together(size, function, *arguments, seconds=120, **options):
     An exception comes back as the value. The function must live in a module that other processes can import.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["asr.training.experiment", "torch.utils.tensorboard"])
+    context.set_forkserver_preload(IMPORTED_ONCE)
     queue, port = context.Queue(), free_port()
     processes = [
         context.Process(target=_run, args=(queue, rank, size, port, function, arguments, options), daemon=True)
