@@ -5,6 +5,7 @@ B utterances, T frames, V units, K prefixes of the beam, N units tried in a fram
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from asr.decoding.confidence import ConfidenceModel
 from asr.decoding.fusion import SCORE_WORDS, UNKNOWN_WORD
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.lm_text import lm_symbols
 from asr.decoding.log_probs import check_batch
 from asr.decoding.ngram import NGramModel
 from asr.decoding.ngram_torch import TensorNGram
@@ -106,8 +108,14 @@ class BatchedBeamDecoder(BeamDecoder):
             readings = self._readings(searched, traced, row)
             frames = host[row, :length] if host is not None else np.empty((0, len(self.units)), np.float32)
             best = distinct(readings, self.options.nbest)
-            found.append([self._hypothesis(reading, readings, frames) for reading in best])
+            found.append([self._scored(self._hypothesis(reading, readings, frames)) for reading in best])
         return found
+
+    def _scored(self, hypothesis: Hypothesis) -> Hypothesis:
+        if self.lm is None:
+            return hypothesis
+        symbols = lm_symbols(self.units)
+        return replace(hypothesis, lm_score=self.lm.score([symbols[token] for token in hypothesis.tokens]))
 
     def _run(self, log_probs: Tensor, lengths: Tensor) -> Searched:
         settings, scorer = self.options, self._scorer(log_probs.device)

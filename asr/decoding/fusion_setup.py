@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,15 +21,13 @@ from asr.decoding.fusion import (
     Fusion,
 )
 from asr.decoding.lexicon import Lexicon
+from asr.decoding.lm_text import lm_symbols
 from asr.decoding.ngram import NGramArrays, NGramModel
 from asr.decoding.phrase_automaton import no_phrases
-from asr.decoding.spelling import SpellingGraph, empty_graph, graph_of_pronunciations, graph_of_words
+from asr.decoding.spelling import empty_graph
+from asr.decoding.vocabulary_check import missing_units, missing_words, spell_vocabulary
 from asr.errors import DecodingError
-from asr.units import BLANK, SPACE_SYMBOL, Units
-
-log = logging.getLogger("asr")
-
-MOST_MISSING = 0.5  # a model that shares less than this with the units was made for others
+from asr.units import BLANK, Units
 
 
 @dataclass(frozen=True)
@@ -87,10 +84,10 @@ def build_knowledge(
     fusion = no_knowledge(len(units))
     names: list[str] = []
     if lexicon is not None or (lm is not None and lm.unit == "words" and units.kind != "words"):
-        spelled = _spell(units, lm, lexicon)
+        spelled = spell_vocabulary(units, lm, lexicon)
         names = spelled.words if lexicon is not None and lexicon.has_pronunciations else []
         fusion = fusion._replace(
-            scoring=SCORE_WORDS, graph=spelled.arrays, lexicon_words=_lm_words(spelled.words, lm),
+            scoring=SCORE_WORDS, graph=spelled.arrays, lexicon_words=_lm_words(spelled.words, lm, lexicon),
             roles=unit_roles(units, SCORE_WORDS, lexicon is not None), open_vocabulary=lexicon is None,
         )  # fmt: skip
     elif lm is not None:
@@ -144,57 +141,19 @@ def unit_words(units: Units, lm: NGramModel) -> np.ndarray:
     Raises:
         DecodingError: the model knows less than half of the units.
     """
-    symbols = [SPACE_SYMBOL if symbol == " " else symbol for symbol in units.symbols]
-    words = np.array([lm.ids.get(symbol, UNKNOWN_WORD) for symbol in symbols], np.int32)
+    missing_units(lm, units)
+    words = np.array([lm.ids.get(symbol, UNKNOWN_WORD) for symbol in lm_symbols(units)], np.int32)
     words[BLANK] = UNKNOWN_WORD
-    missing = [s for s, w in zip(symbols, words, strict=True) if w == UNKNOWN_WORD][1:]
-    missing = [symbol for symbol in missing if symbol != "<unk>"]
-    if len(missing) > MOST_MISSING * (len(units) - 1):
-        raise DecodingError(
-            "language model", f"does not know {len(missing)} of {len(units) - 1} units ({_some(missing)})",
-            "use one trained on the same units",
-        )  # fmt: skip
-    if missing:
-        log.warning("the language model does not know %d units (%s)", len(missing), _some(missing))
     return words
 
 
-def _spell(units: Units, lm: NGramModel | None, lexicon: Lexicon | None) -> SpellingGraph:
-    source = "lexicon" if lexicon is not None else "language model"
-    if lexicon is not None and lexicon.has_pronunciations:
-        graph = graph_of_pronunciations(lexicon.entries, units)
-    else:
-        words = lexicon.words if lexicon is not None else [] if lm is None else lm.words
-        graph = graph_of_words((word for word in words if not _is_symbol(word)), units)
-    missing, total = graph.unspellable, len(graph.words) + len(graph.unspellable)
-    if len(missing) > MOST_MISSING * total:
-        raise DecodingError(
-            source, f"has {len(missing)} of {total} words that the units cannot spell ({_some(missing)})",
-            "use one with the spelling (upper or lower case, for example) of the units",
-        )  # fmt: skip
-    if missing:
-        log.warning("the units cannot spell %d of %d words of the %s (%s)", len(missing), total, source, _some(missing))
-    return graph
-
-
-def _lm_words(words: Sequence[str], lm: NGramModel | None) -> np.ndarray:
+def _lm_words(words: Sequence[str], lm: NGramModel | None, lexicon: Lexicon | None) -> np.ndarray:
+    """Language-model word of each word that can be spelled."""
     if lm is None:
         return np.zeros(max(1, len(words)), np.int32)
-    ids = np.array([lm.ids.get(word, UNKNOWN_WORD) for word in words], np.int32)
-    unknown = int((ids == UNKNOWN_WORD).sum())
-    if unknown == len(words):
-        raise DecodingError("lexicon", "shares no word with the language model", "use a pair made for each other")
-    if unknown:
-        log.warning("the language model does not know %d of the lexicon's %d words", unknown, len(words))
-    return ids
-
-
-def _is_symbol(word: str) -> bool:
-    return word.startswith("<") and word.endswith(">")
-
-
-def _some(items: Sequence[str]) -> str:
-    return " ".join(map(repr, items[:5])) + (" ..." if len(items) > 5 else "")
+    if lexicon is not None:
+        missing_words(words, lm)
+    return np.array([lm.ids.get(word, UNKNOWN_WORD) for word in words], np.int32)
 
 
 def _no_ngrams() -> NGramArrays:

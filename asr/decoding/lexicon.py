@@ -10,15 +10,10 @@ import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from asr.decoding.lm_text import read_lines
 from asr.errors import DecodingError, MissingExtraError
 from asr.files import atomic_write
-from asr.units import Units
-
-if TYPE_CHECKING:
-    from asr.decoding.spelling import SpellingGraph
 
 logger = logging.getLogger("asr")
 Pronunciation = tuple[str, ...]
@@ -128,25 +123,6 @@ class Lexicon:
         with atomic_write(path) as stream:
             for word, pronunciations in self.entries.items():
                 stream.writelines(" ".join([word, *units]) + "\n" for units in (pronunciations or [()]))
-
-    def graph(self, units: Units) -> SpellingGraph:
-        """The graph that the beam search walks; words that the units cannot spell are left out with a warning.
-
-        Raises:
-            DecodingError: none of the words can be spelled.
-        """
-        from asr.decoding.spelling import graph_of_pronunciations, graph_of_words
-
-        if self.has_pronunciations:
-            graph = graph_of_pronunciations(self.entries, units)
-        else:
-            graph = graph_of_words(self.entries, units)
-        if graph.unspellable:
-            logger.warning(
-                "lexicon: %d of %d words cannot be spelled in the units (%s); left out",
-                len(graph.unspellable), len(self.entries), _some(graph.unspellable),
-            )  # fmt: skip
-        return graph
 
 
 def _some(words: Sequence[str]) -> str:

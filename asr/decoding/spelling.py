@@ -71,11 +71,7 @@ def count_words(graph: SpellingArrays, state: Integer) -> Integer:
 
 
 def graph_of_words(words: Iterable[str], units: Units) -> SpellingGraph:
-    """Spell words by their letters: character units, or BPE pieces in every possible cut.
-
-    Raises:
-        DecodingError: none of the words can be spelled.
-    """
+    """Spell words by their letters: character units, or BPE pieces in every possible cut."""
     marker = WORD_START if units.kind == "bpe" else ""
     pieces = {s: i for i, s in enumerate(units.symbols) if s not in (BLANK_SYMBOL, UNKNOWN_SYMBOL, " ")}
     longest = max(map(len, pieces), default=0)
@@ -89,7 +85,7 @@ def graph_of_pronunciations(lexicon: Mapping[str, Sequence[Sequence[str]]], unit
     """Spell words by given sequences of units; a word may have several, and several words may share one.
 
     Raises:
-        DecodingError: none of the words can be spelled, or too many words sound the same.
+        DecodingError: too many words sound the same.
     """
     builder = _Builder(len(units))
     for word, pronunciations in lexicon.items():
@@ -152,15 +148,10 @@ class _Builder:
         self.ends.append((state, len(self.words) - 1))
 
     def graph(self, marker_state: int) -> SpellingGraph:
-        if not self.words:
-            raise DecodingError(
-                "lexicon", f"none of its {len(self.unspellable)} words can be spelled in the units",
-                "use a lexicon or language model with the spelling (upper or lower case, for example) of the units",
-            )  # fmt: skip
         keys = np.fromiter(self.arcs.keys(), np.int64, len(self.arcs))
         targets = np.fromiter(self.arcs.values(), np.int32, len(self.arcs))
         table_keys, table_values = build_table(keys, targets)
-        ends = np.array(self.ends, dtype=np.int64)
+        ends = np.array(self.ends, dtype=np.int64).reshape(-1, 2)
         order = np.argsort(ends[:, 0], kind="stable")
         counts = np.bincount(ends[:, 0], minlength=len(self.states))
         if counts.max() > VARIANTS - 2:

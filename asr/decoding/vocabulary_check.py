@@ -1,7 +1,7 @@
-"""Whether acoustic model, language model and lexicon speak of the same words.
+"""Whether acoustic model, language model and lexicon speak of the same words: the one place that judges it.
 
-A lower-case model with an upper-case language model decodes without complaint and badly: every word is unknown. The
-check counts what fits, warns where some does not, and fails where hardly anything does.
+A lower-case model with an upper-case language model decodes without complaint and badly: every word is unknown. Here
+what does not fit is counted: a little of it is a warning, more than half an error.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ from dataclasses import dataclass
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.lm_text import lm_symbols
 from asr.decoding.ngram import END_ID, NGramModel
+from asr.decoding.spelling import SpellingGraph, graph_of_pronunciations, graph_of_words
 from asr.errors import DecodingError
-from asr.units import BLANK, UNKNOWN_SYMBOL, Units
+from asr.units import BLANK, SPACE_SYMBOL, UNKNOWN_SYMBOL, WORD_START, Units
 
 logger = logging.getLogger("asr")
 LEAST_SHARE = 0.5  # of what must fit; under it decoding would go wrong silently
 SHOWN = 5
+HINTED = 1000  # misses looked at for advice
 
 
 @dataclass(frozen=True)
 class VocabularyReport:
-    """What was counted; `unit_misses` and the others list what does not fit."""
+    """What was counted; `unspellable` and the others list what does not fit."""
 
     lm_words: int
-    unspellable: list[str]  # words of the language model with characters that the units lack
+    unspellable: list[str]  # words (of the lexicon; without one, of the language model) that the units cannot spell
     unit_misses: list[str]  # units that the language model lacks (models over units or characters)
     lexicon_misses: list[str]  # words of the lexicon that the language model lacks
     lexicon_words: int = 0
@@ -43,44 +45,102 @@ def check_vocabulary(lm: NGramModel, units: Units, lexicon: Lexicon | None = Non
     Raises:
         DecodingError: more than half does not fit.
     """
-    words = lm.words[END_ID + 1 :]
-    if lm.unit != "words":
-        symbols = [s for index, s in enumerate(lm_symbols(units)) if index != BLANK and s != UNKNOWN_SYMBOL]
-        misses = [symbol for symbol in symbols if symbol not in lm.ids]
-        _judge("units are not in the language model", misses, len(symbols), _case_hint(misses, lm.ids.__contains__))
-        return VocabularyReport(len(words), [], misses, [])
-    unspellable: list[str] = []
-    if lexicon is None or not lexicon.has_pronunciations:
-        unspellable = [word for word in words if units.missing(word)]
-        hint = _case_hint(unspellable, lambda word: not units.missing(word))
-        _judge("words of the language model cannot be spelled in the units", unspellable, len(words), hint)
+    known = len(lm.words) - END_ID - 1
+    if lexicon is None and (lm.unit != "words" or units.kind == "words"):
+        return VocabularyReport(known, [], missing_units(lm, units), [])
+    graph = spell_vocabulary(units, lm, lexicon)
     if lexicon is None:
-        return VocabularyReport(len(words), unspellable, [], [])
-    misses = [word for word in lexicon.words if word not in lm.ids]
-    _judge(
-        "words of the lexicon are not in the language model",
-        misses,
-        len(lexicon.words),
-        _case_hint(misses, lm.ids.__contains__),
-    )
-    return VocabularyReport(len(words), unspellable, [], misses, len(lexicon.words))
+        return VocabularyReport(known, graph.unspellable, [], [])
+    return VocabularyReport(known, graph.unspellable, [], missing_words(graph.words, lm), len(lexicon.words))
 
 
-def _judge(what: str, misses: Sequence[str], of: int, hint: str) -> None:
+def spell_vocabulary(units: Units, lm: NGramModel | None, lexicon: Lexicon | None) -> SpellingGraph:
+    """The graph of the words that a search knows: those of the lexicon, or of the language model without one.
+
+    Words that the units cannot spell are left out with a counted warning.
+
+    Raises:
+        DecodingError: more than half cannot be spelled, there is no word, or the language model is over units.
+    """
+    if lm is not None and lm.unit == "words":
+        _refuse_pieces(lm)
+    if lexicon is not None and lexicon.has_pronunciations:
+        graph = graph_of_pronunciations(lexicon.entries, units)
+        sounds = {word: sorted({unit for p in found for unit in p}) for word, found in lexicon.entries.items()}
+        foreign = sorted({unit for word in graph.unspellable for unit in sounds[word] if unit not in units.ids})
+        hint = f"pronounce them with the model's units; it lacks {_some(foreign)}" if foreign else ""
+    else:
+        words = lexicon.words if lexicon is not None else [] if lm is None else lm.words
+        graph = graph_of_words((word for word in words if not (word.startswith("<") and word.endswith(">"))), units)
+        hint = _case_hint(graph.unspellable, lambda word: not units.missing(word))
+    source = "lexicon" if lexicon is not None else "language model"
+    total = len(graph.words) + len(graph.unspellable)
+    if not total:
+        raise DecodingError(source, "has no words", "give one with the words to be recognised")
+    _judge(source, f"words of the {source} cannot be spelled in the units", graph.unspellable, total, hint)
+    return graph
+
+
+def missing_units(lm: NGramModel, units: Units) -> list[str]:
+    """Units that a language model over units lacks, counted in a warning.
+
+    Raises:
+        DecodingError: it lacks more than half.
+    """
+    symbols = [s for index, s in enumerate(lm_symbols(units)) if index != BLANK and s != UNKNOWN_SYMBOL]
+    misses = [symbol for symbol in symbols if symbol not in lm.ids]
+    hint = _case_hint(misses, lm.ids.__contains__)
+    _judge("language model", "units are not in the language model", misses, len(symbols), hint)
+    return misses
+
+
+def missing_words(words: Sequence[str], lm: NGramModel) -> list[str]:
+    """Words of a lexicon that the language model lacks, counted in a warning.
+
+    Raises:
+        DecodingError: they share neither half of the lexicon nor half of the model's words. A large lexicon with the
+            model of a small domain is no mistake, nor the other way round.
+    """
+    misses = [word for word in words if word not in lm.ids]
+    fewer = min(len(words), len(lm.words) - END_ID - 1)
+    hint = _case_hint(misses, lm.ids.__contains__)
+    what = "words of the lexicon are not in the language model"
+    _judge("lexicon", what, misses, len(words), hint, fits=len(words) - len(misses) >= LEAST_SHARE * fewer)
+    return misses
+
+
+def _refuse_pieces(lm: NGramModel) -> None:
+    """An ARPA file does not say what its words are; characters and pieces taken for words would all be unknown."""
+    marked = next((word for word in lm.words if word == SPACE_SYMBOL or word.startswith(WORD_START)), None)
+    if marked is not None:
+        over = "characters" if marked == SPACE_SYMBOL else "units"
+        raise DecodingError(
+            "language model", f"is over {over} ({marked!r} is one of its words) and was read as one over words",
+            f"convert the ARPA file with 'asr lm convert ARPA FOLDER --unit {over}'",
+        )  # fmt: skip
+
+
+def _judge(source: str, what: str, misses: Sequence[str], of: int, hint: str, fits: bool | None = None) -> None:
+    """Warn of what does not fit, or raise unless it `fits` all the same; by default it does when half of it does."""
     if not misses:
         return
-    shown = ", ".join(misses[:SHOWN]) + (", ..." if len(misses) > SHOWN else "")
-    reason = f"{len(misses)} of {of} {what} ({shown})"
-    if len(misses) > (1 - LEAST_SHARE) * of:
-        raise DecodingError("language model", reason, hint or "train it on text of the same spelling and unit")
+    if fits is None:
+        fits = len(misses) <= (1 - LEAST_SHARE) * of
+    reason = f"{len(misses)} of {of} {what} ({_some(misses)})"
+    if not fits:
+        raise DecodingError(source, reason, hint or "use one of the same spelling and unit")
     logger.warning("%s%s", reason, f"; {hint}" if hint else "")
 
 
 def _case_hint(misses: Sequence[str], is_known: Callable[[str], bool]) -> str:
     """Advice when changing the case would make most misses fit."""
+    sample = misses[:HINTED]
     for change, name in ((str.upper, "upper"), (str.lower, "lower")):
-        fits = sum(is_known(change(word)) for word in misses)
-        if fits > len(misses) / 2:
-            sides = "the model's text and the language model's text differ in case"
-            return f"{sides}: {name}-casing would make {fits} of {len(misses)} fit"
+        fits = sum(is_known(change(word)) for word in sample)
+        if fits > len(sample) / 2:
+            return f"the two sides differ in case: {name}-casing would make {fits} of {len(sample)} fit"
     return ""
+
+
+def _some(items: Sequence[str]) -> str:
+    return ", ".join(items[:SHOWN]) + (", ..." if len(items) > SHOWN else "")

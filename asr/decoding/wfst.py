@@ -25,6 +25,7 @@ from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.log_probs import check_log_probs
 from asr.decoding.times import split_words, timed_words, unit_spans
+from asr.decoding.vocabulary_check import spell_vocabulary
 from asr.errors import DecodingError, MissingExtraError
 from asr.units import BLANK, Units
 
@@ -46,7 +47,7 @@ class WfstDecoder:
 
     Raises:
         MissingExtraError: a package is not installed.
-        DecodingError: no word of the lexicon can be spelled, or the graph is empty.
+        DecodingError: the lexicon cannot be spelled in the units, or the graph is empty.
     """
 
     def __init__(
@@ -141,17 +142,16 @@ def spell_words(lexicon: Lexicon, units: Units) -> list[tuple[int, Spelling]]:
     """(word number from 1, unit ids) of every word and pronunciation that the units can spell.
 
     Raises:
-        DecodingError: there is none.
+        DecodingError: more than half of the words cannot be spelled; fewer are a counted warning.
     """
+    left_out = set(spell_vocabulary(units, None, lexicon).unspellable)
     found: list[tuple[int, Spelling]] = []
     for number, (word, pronunciations) in enumerate(lexicon.entries.items(), start=1):
         if pronunciations:
             ids = [tuple(units.ids.get(symbol, BLANK) for symbol in sounds) for sounds in pronunciations]
             found += [(number, spelling) for spelling in ids if BLANK not in spelling]
-        elif not units.missing(word):
+        elif word not in left_out:
             found.append((number, tuple(units.encode(word))))
-    if not found:
-        raise DecodingError("lexicon", "has no word that the units can spell", "use one made for the units")
     return found
 
 

@@ -1,6 +1,5 @@
 """Word lists, pronunciation files and CMUdict."""
 
-import logging
 import sys
 import types
 
@@ -68,27 +67,6 @@ def test_mixed_entries_are_an_error():
 def test_empty_file_is_an_error(lexicon_file, text):
     with pytest.raises(DecodingError, match="has no words"):
         Lexicon.from_file(lexicon_file(text))
-
-
-def test_words_that_cannot_be_spelled_are_counted(caplog):
-    units = Units("characters", ["<blank>", " ", "a", "b", "c"])
-    with caplog.at_level(logging.WARNING, "asr"):
-        graph = Lexicon.from_words(["cab", "back", "abc"]).graph(units)
-    assert graph.words == ["cab", "abc"]
-    assert graph.unspellable == ["back"]
-    assert "1 of 3 words cannot be spelled" in caplog.text
-
-
-def test_pronunciations_and_homophones_in_phone_units():
-    lexicon = Lexicon({"READ": [["R", "IY", "D"], ["R", "EH", "D"]], "RED": [["R", "EH", "D"]]})
-    graph = lexicon.graph(PHONES)
-    ending = sorted(graph.words[word] for word in graph.arrays.words)
-    assert ending == ["READ", "READ", "RED"]
-
-
-def test_nothing_spellable_is_an_error():
-    with pytest.raises(DecodingError, match="can be spelled"):
-        Lexicon.from_words(["ABC"]).graph(Units("characters", ["<blank>", "a"]))
 
 
 @pytest.fixture

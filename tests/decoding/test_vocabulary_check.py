@@ -5,10 +5,11 @@ import logging
 import pytest
 
 from asr.decoding.automaton import build_model
+from asr.decoding.beam import BeamDecoder
 from asr.decoding.kneser_ney import train_ngrams
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.lm_text import split_characters
-from asr.decoding.vocabulary_check import check_vocabulary
+from asr.decoding.vocabulary_check import check_vocabulary, spell_vocabulary
 from asr.errors import DecodingError
 from asr.units import Units
 
@@ -65,7 +66,66 @@ def test_lexicon_words_outside_the_language_model(caplog):
         check_vocabulary(lm, LOWER, Lexicon.from_words(["cc", "bb"]))
 
 
+def test_a_large_lexicon_with_the_model_of_a_small_domain_is_a_warning(caplog):
+    many = Lexicon.from_words(["ab", "cab", "ba", *("c" * n for n in range(1, 20))])
+    report = check_vocabulary(model("ab cab ba"), LOWER, many)
+    assert len(report.lexicon_misses) == 19
+    assert "19 of 22 words of the lexicon are not in the language model" in caplog.text
+
+
+def test_lexicon_of_other_case_than_the_language_model_says_so():
+    both = Units("characters", ["<blank>", " ", *"abcABC"])
+    with pytest.raises(DecodingError, match="2 of 2 words of the lexicon are not in the language model") as caught:
+        check_vocabulary(model("ab cab"), both, Lexicon.from_words(["AB", "CAB"]))
+    assert "lower-casing would make 2 of 2 fit" in caught.value.remedy
+
+
 def test_pronounced_words_need_not_be_spelled_by_letters():
     phones = Units("words", ["<blank>", "<unk>", "K", "AE", "B"])
     report = check_vocabulary(model("CAB CAB"), phones, Lexicon({"CAB": [["K", "AE", "B"]]}))
     assert report.unspellable == []
+
+
+def test_pronunciations_in_units_that_the_model_lacks_name_them(caplog):
+    phones = Units("characters", ["<blank>", *"xyz"])
+    one = Lexicon({"one": [["x"]], "two": [["y", "z"]], "six": [["x", "S"], ["T"]]})
+    assert spell_vocabulary(phones, None, one).unspellable == ["six"]
+    assert "1 of 3 words of the lexicon cannot be spelled in the units (six)" in caplog.text
+    assert "it lacks S, T" in caplog.text
+    with pytest.raises(DecodingError, match="1 of 1 words of the lexicon cannot be spelled"):
+        spell_vocabulary(phones, None, Lexicon({"six": [["S"]]}))
+
+
+def test_homophones_share_a_spelling():
+    phones = Units("characters", ["<blank>", *"ried"])
+    lexicon = Lexicon({"READ": [["r", "i", "d"], ["r", "e", "d"]], "RED": [["r", "e", "d"]]})
+    graph = spell_vocabulary(phones, None, lexicon)
+    assert sorted(graph.words[word] for word in graph.arrays.words) == ["READ", "READ", "RED"]
+
+
+def test_symbols_are_no_words():
+    assert spell_vocabulary(LOWER, model("ab <noise> cab"), None).words == ["ab", "cab"]
+    with pytest.raises(DecodingError, match="language model: has no words"):
+        spell_vocabulary(LOWER, model("<noise> <noise>"), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "over", "example"), [("a b <space> c", "characters", "<space>"), ("▁a b ▁c", "units", "▁a")]
+)
+def test_pieces_read_as_words_are_refused_with_the_command_that_mends_it(text, over, example):
+    with pytest.raises(DecodingError, match=f"is over {over} .'{example}' is one of its words") as caught:
+        check_vocabulary(model(text), LOWER)
+    assert f"asr lm convert ARPA FOLDER --unit {over}" in caught.value.remedy
+
+
+@pytest.mark.parametrize("with_lexicon", [False, True])
+def test_decoding_and_the_check_say_the_same(with_lexicon, caplog):
+    """`asr lm info` promises what a decoder does: the same warnings, once."""
+    lm, lexicon = model("ab cab ba c", "zoo"), Lexicon.from_words(["ab", "cc", "c", "zip"]) if with_lexicon else None
+    caplog.clear()
+    check_vocabulary(lm, LOWER, lexicon)
+    checked = [record.getMessage() for record in caplog.records]
+    caplog.clear()
+    BeamDecoder(LOWER, 0.04, lm=lm, lexicon=lexicon)
+    assert [record.getMessage() for record in caplog.records] == checked
+    assert len(checked) == 1 + with_lexicon

@@ -81,7 +81,7 @@ def test_words_that_begin_others_or_sound_alike_get_marks_of_their_own():
     assert marks == 3  # the back-off's and two for "a" and "eh"
     assert "2 3 3 1 -0.5" in arcs
     assert sum(arc.split()[2] in ("6", "7") for arc in arcs if len(arc.split()) == 5) == 2
-    with pytest.raises(DecodingError, match="no word"):
+    with pytest.raises(DecodingError, match="1 of 1 words of the lexicon cannot be spelled"):
         spell_words(Lexicon.from_words(["xyz"]), UNITS)
 
 
