@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from asr.augmentation_config import AugmentationConfig
+from asr.config_section import Section
 from asr.errors import ConfigError
 from asr.files import atomic_write
-
-
-class Section(BaseModel):
-    """A group of settings that refuses keys it does not know and cannot be changed after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 class FeatureConfig(Section):
@@ -50,6 +46,8 @@ class FeatureConfig(Section):
         "float16", description="float16 keeps log-mels to 0.008, MFCC to 0.06"
     )
 
+    source: Literal["store", "audio"] = Field("store", description="what training reads; audio can be augmented freely")
+
     @model_validator(mode="after")
     def _consistent(self) -> FeatureConfig:
         nyquist = self.sample_rate / 2
@@ -60,6 +58,10 @@ class FeatureConfig(Section):
         if self.window_samples < 2 or self.shift_samples < 1:
             raise ValueError("frame_length_ms or frame_shift_ms is shorter than the samples it must hold")
         return self
+
+    def computation(self) -> dict[str, Any]:
+        """Everything that the stored values follow from."""
+        return self.model_dump(exclude={"normalisation", "source"})
 
     @property
     def highest_hz(self) -> float:
@@ -80,19 +82,6 @@ class FeatureConfig(Section):
     def dimension(self) -> int:
         """Features in a frame: what the model's input must be."""
         return self.cepstra if self.kind == "mfcc" else self.mel_bins + self.use_energy
-
-
-class AugmentationConfig(Section):
-    """What training does to its input; every draw depends only on (seed, epoch, utterance id)."""
-
-    first_epoch: int = Field(4, ge=0, description="epochs before this one see clean features")
-    speeds: list[float] = Field(default_factory=lambda: [0.9, 1.0, 1.1], description="stored by the feature stage")
-    frequency_masks: int = Field(2, ge=0)
-    frequency_mask_bins: int = Field(16, ge=0, description="widest mask, in mel bins")
-    time_masks: int = Field(2, ge=0)
-    time_mask_frames: int = Field(30, ge=0, description="longest mask, in feature frames")
-    time_mask_share: float = Field(0.17, ge=0, le=1, description="no mask is longer than this share of the utterance")
-    time_warp_frames: int = Field(0, ge=0, description="farthest shift of the warping point; 0 does not warp")
 
 
 class UnitsConfig(Section):
@@ -164,7 +153,8 @@ class TrainingConfig(Section):
     keep: int = Field(2, ge=2, description="resumable checkpoints kept")
     blank_alarm_steps: int = Field(600, ge=1, description="steps of all-blank output before the alarm")
     bad_steps: int = Field(10, ge=1, description="steps in a row with a non-finite loss or gradient before stopping")
-    workers: int = Field(0, ge=0, description="processes that load features")
+    workers: int = Field(0, ge=0, description="processes that load features or audio")
+    audio_cache_mb: int = Field(2048, ge=0, description="memory for decoded audio of each set, in MiB")
     precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="CTC is always float32")
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average, judged and kept; 0 is off")
@@ -204,6 +194,9 @@ class ExperimentConfig(Section):
     def _consistent(self) -> ExperimentConfig:
         if self.augmentation.frequency_mask_bins > self.features.mel_bins:
             raise ValueError("augmentation.frequency_mask_bins is wider than features.mel_bins")
+        if self.features.source == "store" and (effects := self.augmentation.needing_waves):
+            reason = "changes waveforms, and the feature store holds none"
+            raise ConfigError(f"augmentation.{effects[0]}", reason, "set features.source=audio")
         return self
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,3 +15,9 @@ def generator_for(*key: str | int) -> np.random.Generator:
     """
     digest = hashlib.blake2b("\x1f".join(map(str, key)).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
+
+
+def uniform_in(bounds: Sequence[float], generator: np.random.Generator) -> float:
+    """A number drawn uniformly between two bounds."""
+    lowest, highest = bounds
+    return float(generator.uniform(lowest, highest))

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from asr.audio import read_audio
 from asr.config import FeatureConfig
 from asr.corpus.manifest import load_manifest
 from asr.corpus.utterance import Utterance
@@ -26,6 +25,7 @@ from asr.features.normalisation import GLOBAL, SPEAKERS, CmvnStatistics, save_st
 from asr.features.perturbation import perturb_speed
 from asr.features.processes import ordered_map
 from asr.features.store import FORMAT, FeatureStoreWriter, read_marker
+from asr.features.waves import read_utterance
 from asr.progress import track
 
 log = logging.getLogger("asr")
@@ -122,16 +122,9 @@ class _Worker:
         if self._extractor is None:
             self._extractor = FeatureExtractor(self.config)
         try:
-            wave = read_audio(
-                utterance.audio,
-                sample_rate=self.config.sample_rate,
-                start=utterance.start,
-                duration=utterance.duration,
-                channel=utterance.channel,
-            )
+            wave = read_utterance(utterance, self.config.sample_rate)
         except AsrError as error:
-            named = type(error)(f"utterance {utterance.id} ({error.subject})", error.reason, error.remedy)
-            return _Computed(utterance, [], named)
+            return _Computed(utterance, [], error)
         waves = [torch.from_numpy(np.ascontiguousarray(perturb_speed(wave, speed))) for speed in self.speeds]
         matrices = [self._extractor.single(each).numpy().astype(self.config.store_dtype) for each in waves]
         return _Computed(utterance, matrices)
@@ -190,8 +183,7 @@ def _check_options(speeds: Sequence[float], jobs: int) -> None:
 def _fingerprint(utterances: Sequence[Utterance], config: FeatureConfig, speeds: Sequence[float]) -> str:
     """SHA-256 of everything that the stored bytes follow from, the audio itself excepted."""
     digest = hashlib.sha256()
-    settings = config.model_dump(exclude={"normalisation"})
-    digest.update(json.dumps([FORMAT, settings, list(speeds)]).encode())
+    digest.update(json.dumps([FORMAT, config.computation(), list(speeds)]).encode())
     for utterance in utterances:
         span = [utterance.audio, utterance.start, utterance.duration, utterance.channel]
         digest.update(json.dumps([utterance.id, utterance.speaker, *span]).encode())

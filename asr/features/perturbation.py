@@ -1,4 +1,4 @@
-"""Changes to waves that training may make: speed, gain, noise, rooms, telephone band.
+"""Changes to waves that training may make: speed, gain, noise, diffuse reverberation, telephone band.
 
 Every function is pure: the same wave, the same settings and the same generator give the same samples.
 
@@ -7,14 +7,7 @@ Shapes: N samples.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-
-from asr.audio import read_audio
-from asr.errors import CorpusError
-
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".aiff", ".au"}
 
 
 def perturb_speed(wave: np.ndarray, speed: float) -> np.ndarray:
@@ -35,13 +28,9 @@ def perturb_speed(wave: np.ndarray, speed: float) -> np.ndarray:
     return faster
 
 
-def change_gain(wave: np.ndarray, generator: np.random.Generator, lowest_db: float, highest_db: float) -> np.ndarray:
-    """Scale by a gain drawn uniformly in decibels; a gain that would clip is lowered to full scale."""
-    factor = 10.0 ** (generator.uniform(lowest_db, highest_db) / 20.0)
-    peak = float(np.abs(wave).max(initial=0.0))
-    if peak > 0.0:
-        factor = min(factor, max(1.0 / peak, min(factor, 1.0)))
-    return (wave * np.float32(factor)).astype(np.float32)
+def change_gain(wave: np.ndarray, gain_db: float) -> np.ndarray:
+    """Scale a wave (N,) float32 by a gain in decibels; beyond full scale nothing is clipped, as nothing is stored."""
+    return wave * np.float32(10.0 ** (gain_db / 20.0))
 
 
 def add_noise(wave: np.ndarray, noise: np.ndarray, snr_db: float, generator: np.random.Generator) -> np.ndarray:
@@ -50,15 +39,18 @@ def add_noise(wave: np.ndarray, noise: np.ndarray, snr_db: float, generator: np.
     Args:
         wave: (N,) speech.
         noise: (M,) any length; a random stretch is taken, and the noise repeated where it is shorter than the wave.
+            Digital silence at the beginning of the stretch is passed over.
         snr_db: 10 log10 of the power of the wave over that of the noise.
         generator: draws where the stretch starts.
 
     Returns:
         (N,) float32; the wave itself when either is silent.
     """
-    if len(noise) == 0 or len(wave) == 0:
+    sounding = np.flatnonzero(noise)
+    if len(sounding) == 0 or len(wave) == 0:
         return wave
     start = int(generator.integers(len(noise)))
+    start = int(sounding[np.searchsorted(sounding, start) % len(sounding)])
     stretch = np.take(noise, np.arange(start, start + len(wave)), mode="wrap").astype(np.float64)
     speech_power = np.mean(np.square(wave, dtype=np.float64))
     noise_power = np.mean(np.square(stretch))
@@ -68,33 +60,11 @@ def add_noise(wave: np.ndarray, noise: np.ndarray, snr_db: float, generator: np.
     return (wave + factor * stretch).astype(np.float32)
 
 
-class NoiseFolder:
-    """Audio files under a folder, to draw noises from.
-
-    Raises:
-        CorpusError: the folder holds no audio.
-    """
-
-    def __init__(self, folder: str | Path, sample_rate: int) -> None:
-        self.paths = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
-        self.sample_rate = sample_rate
-        if not self.paths:
-            raise CorpusError(folder, "holds no audio files", "name a folder of noise recordings")
-
-    def draw(self, generator: np.random.Generator) -> np.ndarray:
-        """One recording (M,) float32, each as likely as any other.
-
-        Raises:
-            AudioError: the recording is unreadable.
-        """
-        return read_audio(self.paths[int(generator.integers(len(self.paths)))], sample_rate=self.sample_rate)
-
-
 def room_response(sample_rate: int, seconds: float, generator: np.random.Generator) -> np.ndarray:
     """Impulse response of an imagined room: the direct sound, then Gaussian noise that decays exponentially.
 
-    This is the statistical model of a room's diffuse tail (Polack 1988), not the image method: there is no geometry,
-    and early reflections are part of the tail. The direct sound carries one half to nine tenths of the energy.
+    This is the statistical model of a room's diffuse tail (Polack 1988): there is no geometry, and early reflections
+    are part of the tail; `asr.features.room` has both. The direct sound carries one half to nine tenths of the energy.
 
     Args:
         sample_rate: Hz.

@@ -23,7 +23,7 @@ from asr.corpus.utterance import Utterance
 from asr.errors import AsrError, UnitsError
 from asr.features.spec_augment import spec_augment
 from asr.model.ctc import check_feasible
-from asr.seeding import generator_for
+from asr.seeding import generator_for, uniform_in
 from asr.units import Units, required_frames
 
 
@@ -213,17 +213,28 @@ class Examples:
         """At which speed an epoch hears an utterance."""
         if not self._augments(epoch):
             return 1.0
-        speeds = self.speeds[name]
-        return speeds[int(generator_for(self.config.seed, "speed", epoch, name).integers(len(speeds)))]
+        settings = self.config.augmentation
+        generator = generator_for(self.config.seed, "speed", epoch, name)
+        if settings.speed_range:
+            speed = round(uniform_in(settings.speed_range, generator), 3)
+            speed = speed if self._fits(name, speed) else 1.0
+        else:
+            speeds = self.speeds[name]
+            speed = speeds[int(generator.integers(len(speeds)))]
+        skipped = settings.speed_probability < 1 and generator.random() >= settings.speed_probability
+        return 1.0 if skipped else speed
 
     def _usable_speeds(self, name: str) -> list[float]:
-        """Speeds at which the text still fits; the recorded speed itself must fit."""
-        target = self.targets[name] or []
-        reduction = self.config.model.time_reduction
-        check_feasible([name], [-(-self.source.frames(name, 1.0) // reduction)], [target])
-        needed = required_frames(target)
-        speeds = self.config.augmentation.speeds or [1.0]
-        return [speed for speed in speeds if -(-self.source.frames(name, speed) // reduction) >= needed] or [1.0]
+        """Listed speeds at which the text still fits; the recorded speed itself must fit."""
+        frames = self._output_frames(name, 1.0)
+        check_feasible([name], [frames], [self.targets[name] or []])
+        return [speed for speed in self.config.augmentation.speeds or [1.0] if self._fits(name, speed)] or [1.0]
+
+    def _fits(self, name: str, speed: float) -> bool:
+        return self._output_frames(name, speed) >= required_frames(self.targets[name] or [])
+
+    def _output_frames(self, name: str, speed: float) -> int:
+        return -(-self.source.frames(name, speed) // self.config.model.time_reduction)
 
 
 class _PlannedBatches(Dataset[Batch | Loaded | AsrError]):

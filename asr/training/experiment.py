@@ -23,6 +23,7 @@ from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
 from asr.model.acoustic import AcousticModel
 from asr.model.directory import build_model, save_model
+from asr.training.audio_sets import load_audio_sets
 from asr.training.averaging import average_weights
 from asr.training.distributed import World, check_batches, joined, world_of
 from asr.training.elastic import admit, dismiss
@@ -83,7 +84,7 @@ def train_experiment(
         resume = world.once(lambda: admitted)
         check_batches(config.training.accumulate, world.size)
         units = Units.load(data / "units.txt")
-        train, dev, normaliser = _load_sets(config, data, units)
+        train, dev, normaliser = _load_sets(config, data, units, chosen)
         if world.size > 1:
             world.require_equal("settings, units or utterances", _fingerprint(config, units, train, dev))
         model = _new_model(config, units, chosen, init, world)
@@ -125,16 +126,19 @@ def _fingerprint(config: ExperimentConfig, units: Units, train: TrainingSet, dev
     return digest.hexdigest()
 
 
-def _load_sets(config: ExperimentConfig, data: Path, units: Units) -> tuple[TrainingSet, Examples, Normaliser]:
+def _load_sets(
+    config: ExperimentConfig, data: Path, units: Units, device: torch.device
+) -> tuple[TrainingSet, Examples, Normaliser]:
     shards = shards_of(config, data)
     if shards is not None:
         return load_sharded_sets(config, shards, data, units)
     utterances = {name: load_manifest(data / f"{name}.jsonl") for name in ("train", "dev")}
     _refuse_overlap(utterances["train"], utterances["dev"])
+    if config.features.source == "audio":
+        return load_audio_sets(config, utterances["train"], utterances["dev"], units, device)
     stores = {name: FeatureStore.open(data / "features" / name) for name in ("train", "dev")}
     for name, store in stores.items():
-        computed = store.config.model_dump(exclude={"normalisation", "store_dtype"})
-        if computed != config.features.model_dump(exclude={"normalisation", "store_dtype"}):
+        if {**store.config.computation(), "store_dtype": ""} != {**config.features.computation(), "store_dtype": ""}:
             raise FeatureError(
                 data / "features" / name, "was computed with other feature settings", "run 'asr features --force'"
             )

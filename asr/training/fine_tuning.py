@@ -51,7 +51,9 @@ def begin_from(model: nn.Module, source: str | Path, config: ExperimentConfig, u
 
 
 def _check_same_features(source: str | Path, old: ExperimentConfig, new: ExperimentConfig) -> None:
-    before, now = (config.features.model_dump(exclude={"store_dtype", "dither_seed"}) for config in (old, new))
+    before, now = (
+        config.features.model_dump(exclude={"store_dtype", "dither_seed", "source"}) for config in (old, new)
+    )
     differing = [f"features.{key}" for key in before if before[key] != now[key]]
     if differing:
         raise ModelError(source, f"hears other features: {', '.join(differing)}", "set them as in its config.yaml")

@@ -181,9 +181,8 @@ class Trainer:
         """Try the longest batch, as long as the slowest speed of later epochs can make it."""
         longest = max(range(len(plan.loads)), key=plan.loads.__getitem__, default=0)
         batch = self.train_examples.batch(plan.batches[longest], self.progress.epoch)
-        slowest = min([1.0, *self.config.augmentation.speeds])
         most_frames = int(self.config.batching.seconds * 1000 / self.config.features.frame_shift_ms)
-        self.updater.rehearse(stretched(batch, 1 / slowest, most_frames))
+        self.updater.rehearse(stretched(batch, 1 / self.config.augmentation.slowest, most_frames))
         self.rehearsed = True
 
     def _update(self, share: Share, updates: int, tally: Tally) -> None:
@@ -311,6 +310,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> 
         "training.save_steps",
         "training.keep",
         "training.workers",
+        "training.audio_cache_mb",
         "name",
         "shards.location",
     }

@@ -1,0 +1,91 @@
+"""The audio of utterances by id: read, checked, resampled, and kept where memory allows.
+
+Shapes: N samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from asr.audio import read_audio
+from asr.corpus.utterance import Utterance
+from asr.errors import AsrError, CorpusError
+from asr.features.wave_cache import WaveCache, is_whole_steps
+
+SLACK = 16  # samples that resampling may add to what the duration says
+
+
+def read_utterance(utterance: Utterance, sample_rate: int) -> np.ndarray:
+    """Samples (N,) float32 of one utterance at a rate in Hz.
+
+    Raises:
+        AsrError: its audio is unreadable; the error names the utterance.
+    """
+    try:
+        return read_audio(
+            utterance.audio,
+            sample_rate=sample_rate,
+            start=utterance.start,
+            duration=utterance.duration,
+            channel=utterance.channel,
+        )
+    except AsrError as error:
+        raise type(error)(f"utterance {utterance.id} ({error.subject})", error.reason, error.remedy) from None
+
+
+class Waves:
+    """Audio of a set of utterances.
+
+    Args:
+        utterances: the set, at least one.
+        sample_rate: Hz of every wave.
+        cache_bytes: memory for waves that were read before.
+        whole_steps: whether they are of 16 bits, which takes half the memory; None looks at the first.
+
+    Raises:
+        CorpusError: an audio file is missing.
+        AsrError: the first utterance was looked at and is unreadable.
+    """
+
+    def __init__(
+        self, utterances: Iterable[Utterance], sample_rate: int, cache_bytes: int, *, whole_steps: bool | None = None
+    ) -> None:
+        self.utterances = {utterance.id: utterance for utterance in utterances}
+        self.sample_rate = sample_rate
+        self._numbers = {name: number for number, name in enumerate(self.utterances)}
+        _check_present(self.utterances.values())
+        if whole_steps is None:
+            whole_steps = is_whole_steps(read_utterance(next(iter(self.utterances.values())), sample_rate))
+        capacities = [self.samples(name) + SLACK for name in self.utterances]
+        self._cache = WaveCache(capacities, cache_bytes, whole_steps=whole_steps)
+
+    def samples(self, name: str) -> int:
+        """Number of samples that an utterance's duration promises; resampling may give a few more or fewer."""
+        return round(self.utterances[name].duration * self.sample_rate)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Samples (N,) float32 of one utterance; the caller may change them.
+
+        Raises:
+            AsrError: unreadable audio.
+        """
+        number = self._numbers[name]
+        wave = self._cache.get(number)
+        if wave is None:
+            wave = read_utterance(self.utterances[name], self.sample_rate)
+            self._cache.put(number, wave)
+        return wave
+
+
+def _check_present(utterances: Iterable[Utterance]) -> None:
+    first: dict[str, str] = {}
+    for utterance in utterances:
+        first.setdefault(utterance.audio, utterance.id)
+    missing = [(name, audio) for audio, name in first.items() if "://" not in audio and not Path(audio).exists()]
+    if missing:
+        name, audio = missing[0]
+        more = f" and that of {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise CorpusError(f"utterance {name}", f"its audio {audio}{more} does not exist", "correct the paths")

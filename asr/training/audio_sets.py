@@ -1,0 +1,91 @@
+"""Training and validation examples straight from a manifest's audio, without a feature store.
+
+Shapes: T frames, F features.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from asr.config import ExperimentConfig, FeatureConfig
+from asr.corpus.utterance import Utterance
+from asr.features.extractor import FeatureExtractor
+from asr.features.normalisation import CmvnStatistics, Normaliser
+from asr.features.wave_augmentation import WaveAugmenter
+from asr.features.waves import Waves
+from asr.progress import track
+from asr.training.audio_source import AudioSource
+from asr.training.examples import Examples
+from asr.units import Units
+
+LOGGER = logging.getLogger("asr")
+MEGABYTE = 2**20
+OF_A_SET, OF_A_SPEAKER = 2000, 50  # utterances that statistics are taken from
+
+
+def load_audio_sets(
+    config: ExperimentConfig, train: Sequence[Utterance], dev: Sequence[Utterance], units: Units, device: torch.device
+) -> tuple[Examples, Examples, Normaliser]:
+    """Examples of both sets, and the normaliser that the model will need.
+
+    Args:
+        config: the experiment.
+        train: training utterances, which are augmented.
+        dev: validation utterances, which are not.
+        units: of the model.
+        device: where features are computed.
+
+    Raises:
+        AsrError: audio is missing, a folder of noises or rooms holds none, or a text does not fit its utterance.
+    """
+    settings, cache = config.features, config.training.audio_cache_mb * MEGABYTE
+    waves = [Waves(each, settings.sample_rate, cache) for each in (train, dev)]
+    augmenter = WaveAugmenter(config.augmentation, settings.sample_rate, config.seed)
+    LOGGER.info("audio: %s", augmenter.describe() or "clean")
+    normaliser = measured_normaliser(waves[0], settings)
+    by_speaker = settings.normalisation == "speaker"
+    dev_normaliser = measured_normaliser(waves[1], settings) if by_speaker else normaliser
+    train_source = AudioSource(waves[0], settings, normaliser, augmenter, device)
+    dev_source = AudioSource(waves[1], settings, dev_normaliser, None, device)
+    train_examples = Examples(train, train_source, units, config, training=True)
+    return train_examples, Examples(dev, dev_source, units, config, training=False), normaliser
+
+
+def measured_normaliser(waves: Waves, config: FeatureConfig) -> Normaliser:
+    """What `features.normalisation` does with this set, its statistics measured on clean audio where it needs some.
+
+    "global" measures 2,000 utterances spread evenly over the set, "speaker" up to 50 of each speaker.
+
+    Raises:
+        AsrError: unreadable audio.
+    """
+    utterances = list(waves.utterances.values())
+    if config.normalisation == "global":
+        chosen = utterances[:: -(-len(utterances) // OF_A_SET)]
+        return Normaliser("global", sum(_statistics(waves, chosen, config), CmvnStatistics.empty(config.dimension)))
+    if config.normalisation == "speaker":
+        return Normaliser("speaker", speakers=_of_speakers(waves, utterances, config))
+    return Normaliser(config.normalisation)
+
+
+def _of_speakers(waves: Waves, utterances: Sequence[Utterance], config: FeatureConfig) -> dict[str, CmvnStatistics]:
+    by_speaker: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        theirs = by_speaker.setdefault(utterance.speaker, [])
+        if utterance.speaker and len(theirs) < OF_A_SPEAKER:
+            theirs.append(utterance)
+    chosen = [utterance for theirs in by_speaker.values() for utterance in theirs]
+    total: dict[str, CmvnStatistics] = {}
+    for utterance, statistics in zip(chosen, _statistics(waves, chosen, config), strict=True):
+        known = total.get(utterance.speaker, CmvnStatistics.empty(config.dimension))
+        total[utterance.speaker] = known + statistics
+    return total
+
+
+def _statistics(waves: Waves, chosen: Sequence[Utterance], config: FeatureConfig) -> Iterable[CmvnStatistics]:
+    extractor = FeatureExtractor(config)
+    for utterance in track(chosen, "statistics"):
+        yield CmvnStatistics.of(extractor.single(torch.from_numpy(waves[utterance.id])).numpy())
