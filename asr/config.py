@@ -63,6 +63,11 @@ class FeatureConfig(Section):
         """Everything that the stored values follow from."""
         return self.model_dump(exclude={"normalisation", "source"})
 
+    def computes_as(self, other: FeatureConfig) -> bool:
+        """Whether both compute the same features, however they are stored, read and normalised."""
+        same = {"store_dtype": self.store_dtype}
+        return self.computation() | same == other.computation() | same
+
     @property
     def highest_hz(self) -> float:
         """Upper edge of the last filter."""

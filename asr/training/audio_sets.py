@@ -41,17 +41,40 @@ def load_audio_sets(
     Raises:
         AsrError: audio is missing, a folder of noises or rooms holds none, or a text does not fit its utterance.
     """
-    settings, cache = config.features, config.training.audio_cache_mb * MEGABYTE
-    waves = [Waves(each, settings.sample_rate, cache) for each in (train, dev)]
+    settings = config.features
+    waves = Waves(train, settings.sample_rate, config.training.audio_cache_mb * MEGABYTE)
     augmenter = WaveAugmenter(config.augmentation, settings.sample_rate, config.seed)
     LOGGER.info("audio: %s", augmenter.describe() or "clean")
-    normaliser = measured_normaliser(waves[0], settings)
-    by_speaker = settings.normalisation == "speaker"
-    dev_normaliser = measured_normaliser(waves[1], settings) if by_speaker else normaliser
-    train_source = AudioSource(waves[0], settings, normaliser, augmenter, device)
-    dev_source = AudioSource(waves[1], settings, dev_normaliser, None, device)
-    train_examples = Examples(train, train_source, units, config, training=True)
-    return train_examples, Examples(dev, dev_source, units, config, training=False), normaliser
+    normaliser = measured_normaliser(waves, settings)
+    source = AudioSource(waves, settings, normaliser, augmenter, device)
+    dev_examples = load_clean_set(config, dev, units, normaliser, device)
+    return Examples(train, source, units, config, training=True), dev_examples, normaliser
+
+
+def load_clean_set(
+    config: ExperimentConfig,
+    utterances: Sequence[Utterance],
+    units: Units,
+    normaliser: Normaliser,
+    device: torch.device,
+) -> Examples:
+    """Examples of a set to validate with, from its audio.
+
+    Args:
+        config: the experiment.
+        utterances: the set.
+        units: of the model.
+        normaliser: of the training set; "speaker" measures this set's own.
+        device: where features are computed.
+
+    Raises:
+        AsrError: audio is missing or unreadable.
+    """
+    waves = Waves(utterances, config.features.sample_rate, config.training.audio_cache_mb * MEGABYTE)
+    if config.features.normalisation == "speaker":
+        normaliser = measured_normaliser(waves, config.features)
+    source = AudioSource(waves, config.features, normaliser, None, device)
+    return Examples(utterances, source, units, config, training=False)
 
 
 def measured_normaliser(waves: Waves, config: FeatureConfig) -> Normaliser:

@@ -131,14 +131,14 @@ def _load_sets(
 ) -> tuple[TrainingSet, Examples, Normaliser]:
     shards = shards_of(config, data)
     if shards is not None:
-        return load_sharded_sets(config, shards, data, units)
+        return load_sharded_sets(config, shards, data, units, device)
     utterances = {name: load_manifest(data / f"{name}.jsonl") for name in ("train", "dev")}
     _refuse_overlap(utterances["train"], utterances["dev"])
     if config.features.source == "audio":
         return load_audio_sets(config, utterances["train"], utterances["dev"], units, device)
     stores = {name: FeatureStore.open(data / "features" / name) for name in ("train", "dev")}
     for name, store in stores.items():
-        if {**store.config.computation(), "store_dtype": ""} != {**config.features.computation(), "store_dtype": ""}:
+        if not config.features.computes_as(store.config):
             raise FeatureError(
                 data / "features" / name, "was computed with other feature settings", "run 'asr features --force'"
             )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import torch
+
 from asr.config import ExperimentConfig
 from asr.corpus.manifest import load_manifest
 from asr.corpus.shard_index import INDEX
 from asr.errors import FeatureError, TrainingError
 from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
+from asr.training.audio_sets import load_clean_set
 from asr.training.examples import Examples
 from asr.training.stored_source import StoredSource
 from asr.training.stream import StreamExamples, open_stream
@@ -31,30 +34,23 @@ def shards_of(config: ExperimentConfig, data: Path) -> str | None:
 
 
 def load_sharded_sets(
-    config: ExperimentConfig, location: str, data: Path, units: Units
+    config: ExperimentConfig, location: str, data: Path, units: Units, device: torch.device
 ) -> tuple[StreamExamples, Examples, Normaliser]:
     """Examples of both sets, and the normaliser that the model will need.
 
     Args:
         config: the experiment.
         location: folder or URL of the training set's shards.
-        data: data folder with `dev.jsonl` and the store `features/dev`.
+        data: data folder with `dev.jsonl` and, where features are read from stores, `features/dev`.
         units: of the model.
+        device: where features of the dev set's audio are computed.
 
     Raises:
         TrainingError: train and dev share utterances.
         AsrError: anything wrong with shards, manifest, features or texts.
     """
     train = open_stream(location, units, config)
-    normaliser = dev_normaliser = train.normaliser
-    if config.features.normalisation == "speaker":
-        dev_normaliser = Normaliser.of_directory(data / "features" / "dev", config.features)
-    utterances = load_manifest(data / "dev.jsonl")
-    store = FeatureStore.open(data / "features" / "dev")
-    ignored = {"normalisation", "store_dtype"}
-    if store.config.model_dump(exclude=ignored) != config.features.model_dump(exclude=ignored):
-        raise FeatureError(store.directory, "was computed with other feature settings", "run 'asr features --force'")
-    dev = Examples(utterances, StoredSource(utterances, store, dev_normaliser), units, config, training=False)
+    dev = _dev_set(config, data, units, train.normaliser, device)
     common = train.shared_with(dev.utterances)
     if common:
         more = f"and {len(common) - 1} more are in train and in dev"
@@ -62,4 +58,18 @@ def load_sharded_sets(
     LOGGER.info(
         "training set: %d utterances, %d shards in %s", len(train.index), len(train.index.entry.shards), location
     )
-    return train, dev, normaliser
+    return train, dev, train.normaliser
+
+
+def _dev_set(
+    config: ExperimentConfig, data: Path, units: Units, normaliser: Normaliser, device: torch.device
+) -> Examples:
+    utterances = load_manifest(data / "dev.jsonl")
+    if config.features.source == "audio":
+        return load_clean_set(config, utterances, units, normaliser, device)
+    if config.features.normalisation == "speaker":
+        normaliser = Normaliser.of_directory(data / "features" / "dev", config.features)
+    store = FeatureStore.open(data / "features" / "dev")
+    if not config.features.computes_as(store.config):
+        raise FeatureError(store.directory, "was computed with other feature settings", "run 'asr features --force'")
+    return Examples(utterances, StoredSource(utterances, store, normaliser), units, config, training=False)

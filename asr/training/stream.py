@@ -29,11 +29,12 @@ from asr.corpus.shard_samples import (
     utterance_with,
 )
 from asr.corpus.shards import unpack
-from asr.errors import AsrError, CorpusError, FeatureError, TrainingError, UnitsError
+from asr.errors import AsrError, ConfigError, CorpusError, FeatureError, TrainingError, UnitsError
 from asr.features.computing import speed_id
 from asr.features.extractor import FeatureExtractor
 from asr.features.normalisation import Normaliser
 from asr.features.perturbation import perturb_speed
+from asr.features.wave_augmentation import WaveAugmenter
 from asr.model.ctc import check_feasible
 from asr.training.examples import Batch, EpochPlan, SetFacts, mask, spell
 from asr.training.stream_plan import PlannedBatch, PlannedBatches, StreamPlan, Window, speeds_of_set
@@ -61,9 +62,11 @@ class StreamExamples:
         self.index, self.normaliser, self.units, self.config = index, normaliser, units, config
         self._plan: StreamPlan | None = None
         self._extractor: FeatureExtractor | None = None
+        _check_augmentation(index, config)
         _check_features(index, config)
         _check_lengths(index, config)
         _check_texts(index, units, config)
+        self._augmenter = WaveAugmenter(config.augmentation, config.features.sample_rate, config.seed)
 
     def facts(self) -> SetFacts:
         """How much there is, for the log and the model card."""
@@ -160,7 +163,8 @@ class StreamExamples:
             if id_hash(utterance.id) != window.records["id"][position]:
                 raise CorpusError(place, f"is {utterance.id}, not whom the index names", "run 'asr shard --verify'")
             speed = speeds[int(window.speeds[position])]
-            features = self.normaliser(self._matrix(files, speed, place), speed_id(utterance.speaker, speed))
+            matrix = self._matrix(files, speed, place, utterance.id, epoch)
+            features = self.normaliser(matrix, speed_id(utterance.speaker, speed))
             ids.append(utterance.id)
             matrices.append(features)
             targets.append(spell(utterance, self.units, strict=True) or [])
@@ -172,8 +176,8 @@ class StreamExamples:
             ids, padded, torch.tensor(frames), targets, sum(frames) * self.config.features.frame_shift_ms / 1000
         )
 
-    def _matrix(self, files: dict[str, bytes], speed: float, place: str) -> Tensor:
-        """Raw features (T, F) of a sample at a speed: stored, or computed from its audio."""
+    def _matrix(self, files: dict[str, bytes], speed: float, place: str, name: str, epoch: int) -> Tensor:
+        """Raw features (T, F) of a sample at a speed: stored, or computed from its audio as the epoch hears it."""
         if self.index.entry.payload == "npy":
             suffix = features_suffix(speed)
             if suffix not in files:
@@ -182,6 +186,8 @@ class StreamExamples:
         if self._extractor is None:
             self._extractor = FeatureExtractor(self.config.features)
         wave = perturb_speed(unpack_wave(files, self.config.features.sample_rate, place), speed)
+        if epoch >= self.config.augmentation.first_epoch:
+            wave = self._augmenter(wave, name, epoch)
         return self._extractor.single(torch.from_numpy(np.ascontiguousarray(wave)))
 
     def _plan_of(self, epoch: int) -> StreamPlan:
@@ -222,12 +228,21 @@ def open_stream(address: str | Path, units: Units, config: ExperimentConfig) -> 
     return StreamExamples(index, Normaliser.of_directory(folder, config.features), units, config)
 
 
+def _check_augmentation(index: ShardIndex, config: ExperimentConfig) -> None:
+    settings = config.augmentation
+    if settings.speed_range or settings.speed_probability < 1:
+        name = "speed_range" if settings.speed_range else "speed_probability"
+        raise ConfigError(f"augmentation.{name}", "is not for shards", "list augmentation.speeds")
+    if settings.needing_waves and index.entry.payload == "npy":
+        reason = f"changes waveforms, and the shards in {index.location.address} hold features"
+        raise ConfigError(f"augmentation.{settings.needing_waves[0]}", reason, "write shards of audio")
+
+
 def _check_features(index: ShardIndex, config: ExperimentConfig) -> None:
     entry = index.entry
     if entry.payload != "npy" or entry.features is None:
         return
-    ignored = {"normalisation", "store_dtype"}
-    if entry.features.model_dump(exclude=ignored) != config.features.model_dump(exclude=ignored):
+    if not config.features.computes_as(entry.features):
         reason = "hold features that were computed with other settings"
         raise FeatureError(index.location.address, reason, "write the shards again from features of this configuration")
     for speed in config.augmentation.speeds:

@@ -11,13 +11,15 @@ from tests_toy import BINS
 from tests_waves import TOY_RATE, toy_audio_config, write_audio_data, write_noises
 
 from asr.corpus.manifest import load_manifest
-from asr.errors import AudioError, CorpusError, TrainingError
+from asr.errors import AudioError, ConfigError, CorpusError, TrainingError
 from asr.features.computing import compute_features
 from asr.features.normalisation import GLOBAL, SPEAKERS, CmvnStatistics, load_statistics
+from asr.features.sharding import write_shards
 from asr.features.waves import Waves
 from asr.model.directory import load_trained
 from asr.training.audio_sets import load_audio_sets, measured_normaliser
 from asr.training.experiment import train_experiment
+from asr.training.stream import open_stream
 from asr.training.trainer import Trainer
 from asr.units import Units
 
@@ -67,6 +69,7 @@ def test_it_learns_from_audio_alone(audio_data, tmp_path, augmented, caplog):
     assert load_trained(summary.model).config.features.source == "audio"
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("workers", [0, 1, 2, 3])
 def test_batches_are_the_same_for_any_number_of_processes_and_in_any_order(audio_data, augmented, workers):
     reference, _, _ = load(audio_data, augmented())
@@ -199,3 +202,36 @@ def test_what_loading_processes_decoded_the_next_epoch_finds(audio_data, augment
         soundfile.write(path, np.zeros(10), TOY_RATE)
     again = list(examples.batches(examples.plan(0).batches, 0))
     assert all(torch.equal(one.features, two.features) for one, two in zip(first, again, strict=True))
+
+
+def test_audio_in_shards_is_augmented_as_audio_in_files(audio_data, tmp_path, augmented):
+    """To the rounding of the shards' 16-bit samples."""
+    config = augmented(augmentation={"speed_range": [], "speeds": [1.0]}, features={"normalisation": "none"})
+    write_shards(audio_data / "train.jsonl", tmp_path / "shards", audio="flac", sample_rate=TOY_RATE)
+    units = Units.load(audio_data / "units.txt")
+    examples, _, _ = load(audio_data, config)
+    shards = open_stream(tmp_path / "shards", units, config)
+    changed = 0
+    for batch in shards.batches(shards.plan(3).batches, 3):
+        for row, name in enumerate(batch.ids):
+            expected = examples.load(name, 3)
+            torch.testing.assert_close(batch.features[row, : len(expected)], expected, atol=0.05, rtol=0)
+            changed += not torch.allclose(expected, examples.load(name, 0), atol=0.5)
+    assert changed > 12  # most of the 24 were audibly changed
+
+
+def test_training_from_audio_in_shards_needs_no_store(audio_data, tmp_path, augmented):
+    write_shards(audio_data / "train.jsonl", audio_data / "shards" / "train", audio="flac", sample_rate=TOY_RATE)
+    (audio_data / "train.jsonl").unlink()
+    config = augmented(augmentation={"speed_range": []}, training={"epochs": 2})
+    assert train(audio_data, tmp_path / "exp", config).epochs == 2
+
+
+def test_shards_that_cannot_be_augmented_so_are_refused(audio_data, tmp_path, augmented):
+    compute_features(audio_data / "train.jsonl", tmp_path / "store", toy_audio_config().features)
+    write_shards(audio_data / "train.jsonl", tmp_path / "shards", store=tmp_path / "store")
+    units = Units.load(audio_data / "units.txt")
+    with pytest.raises(ConfigError, match=r"augmentation\.room: .* hold features; write shards of audio"):
+        open_stream(tmp_path / "shards", units, augmented(augmentation={"speed_range": [], "speeds": [1.0]}))
+    with pytest.raises(ConfigError, match=r"augmentation\.speed_range: is not for shards; list augmentation\.speeds"):
+        open_stream(tmp_path / "shards", units, augmented())
