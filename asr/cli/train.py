@@ -17,6 +17,12 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint, if any.")] = False,
     init: Annotated[Path | None, typer.Option(help="Model folder whose fitting weights to begin with.")] = None,
     shards: Annotated[str | None, typer.Option(help="Folder or URL of the training set's tar shards.")] = None,
+    deterministic: Annotated[bool, typer.Option("--deterministic", help="The same bits on a GPU too; slower.")] = False,
+    find_lr: Annotated[bool, typer.Option("--find-lr", help="Range test of learning rates; trains nothing.")] = False,
+    overfit_one_batch: Annotated[
+        bool, typer.Option("--overfit-one-batch", help="Check that one batch can be learnt by heart; keeps nothing.")
+    ] = False,
+    updates: Annotated[int | None, typer.Option(help="At most, for these two.  [default: 100 and 500]", min=1)] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N; a GPU where there is one.")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes all cores.", min=0)] = 0,
 ) -> None:
@@ -24,15 +30,31 @@ def train(
     import json
 
     from asr.config import load_config
-    from asr.training.distributed import in_front
-    from asr.training.experiment import train_experiment
+    from asr.errors import UsageError
 
     chosen = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
     if shards is not None:
         chosen.append(f"shards.location={json.dumps(shards)}")
+    experiment = load_config(config, chosen)
+    if find_lr and overfit_one_batch:
+        raise UsageError("--find-lr", "and --overfit-one-batch are two checks", "do one after the other")
+    if find_lr:
+        from asr.training.learning_rate_finder import find_learning_rate
+
+        test = find_learning_rate(experiment, data, exp, updates=updates or 100, device=device, threads=threads)
+        print(*test.lines(), sep="\n")
+        return
+    if overfit_one_batch:
+        from asr.training import overfit
+
+        print(overfit.overfit_one_batch(experiment, data, updates=updates or 500, device=device, threads=threads).line)
+        return
+    from asr.training.distributed import in_front
+    from asr.training.experiment import train_experiment
+
     summary = train_experiment(
-        load_config(config, chosen), data, exp, resume=resume, device=device, threads=threads, init=init
-    )  # fmt: skip
+        experiment, data, exp, resume=resume, device=device, threads=threads, init=init, deterministic=deterministic
+    )
     if in_front():
         print(f"{summary.model}\tdev WER {summary.dev.wer:.2f} %\t{summary.epochs} epochs\t{summary.updates} updates")
 

@@ -25,6 +25,7 @@ from asr.model.acoustic import AcousticModel
 from asr.model.directory import build_model, save_model
 from asr.training.audio_sets import load_audio_sets
 from asr.training.averaging import average_weights
+from asr.training.determinism import deterministic_algorithms
 from asr.training.distributed import World, check_batches, joined, world_of
 from asr.training.elastic import admit, dismiss
 from asr.training.examples import Examples
@@ -58,6 +59,7 @@ def train_experiment(
     threads: int = 0,
     stop_after: int | None = None,
     init: str | Path | None = None,
+    deterministic: bool = False,
 ) -> TrainingSummary:
     """Train an acoustic model; under `torchrun` together with the other processes of the job.
 
@@ -70,6 +72,7 @@ def train_experiment(
         threads: CPU threads; 0 takes all cores. Another number of threads may round differently.
         stop_after: end after this many epochs of the schedule, for trials; `resume` goes on from there.
         init: model folder whose fitting weights to begin with; see `begin_from`.
+        deterministic: give the same bits on a GPU too, more slowly; see `deterministic_algorithms`.
 
     Raises:
         TrainingError: the folder already holds checkpoints and `resume` is False, dev and train share utterances, or
@@ -80,11 +83,11 @@ def train_experiment(
     admitted = admit(experiment, resume, world_of(os.environ))
     if threads:
         torch.set_num_threads(threads)
-    with joined(device) as (world, chosen):
+    with deterministic_algorithms(deterministic), joined(device) as (world, chosen):
         resume = world.once(lambda: admitted)
         check_batches(config.training.accumulate, world.size)
         units = Units.load(data / "units.txt")
-        train, dev, normaliser = _load_sets(config, data, units, chosen)
+        train, dev, normaliser = load_sets(config, data, units, chosen)
         if world.size > 1:
             world.require_equal("settings, units or utterances", _fingerprint(config, units, train, dev))
         model = _new_model(config, units, chosen, init, world)
@@ -126,9 +129,14 @@ def _fingerprint(config: ExperimentConfig, units: Units, train: TrainingSet, dev
     return digest.hexdigest()
 
 
-def _load_sets(
+def load_sets(
     config: ExperimentConfig, data: Path, units: Units, device: torch.device
 ) -> tuple[TrainingSet, Examples, Normaliser]:
+    """Training and dev examples of a data folder, and what normalises the features a model of it will hear.
+
+    Raises:
+        AsrError: anything wrong with manifests, features or texts.
+    """
     shards = shards_of(config, data)
     if shards is not None:
         return load_sharded_sets(config, shards, data, units, device)

@@ -1,0 +1,46 @@
+"""`asr train` at the command line: its two checks, their output and their exit codes."""
+
+import pytest
+from tests_toy import toy_config, write_toy_data
+
+from asr.__main__ import run
+from asr.config import save_config
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """The arguments that every call here has in common."""
+    write_toy_data(tmp_path / "data")
+    save_config(toy_config(), tmp_path / "toy.yaml")
+    return ["train", "--data", str(tmp_path / "data"), "--config", str(tmp_path / "toy.yaml"), "--device", "cpu"]
+
+
+def test_find_lr_prints_a_table_and_two_suggestions(toy, tmp_path, capsys):
+    assert run([*toy, "--exp", str(tmp_path / "exp"), "--find-lr", "--updates", "40", "--threads", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "learning rate\tloss\tsmoothed\tblanks"
+    assert lines[-3].startswith("steepest descent: ")
+    assert lines[-2].startswith("a tenth of the rate at the minimum: ")
+    assert not (tmp_path / "exp" / "checkpoints").exists()
+
+
+def test_overfit_one_batch_exits_0_when_it_is_learnt_and_1_with_causes_when_not(toy, tmp_path, capsys):
+    check = [*toy, "--exp", str(tmp_path / "exp"), "--overfit-one-batch", "--threads", "1"]
+    assert run(check) == 0
+    assert "WER 0.00 %" in capsys.readouterr().out
+    assert run([*check, "--updates", "20", "--set", "training.learning_rate=1e-8"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "likely causes: the loss hardly fell" in captured.err
+    assert not (tmp_path / "exp").exists()
+
+
+def test_both_checks_at_once_are_a_usage_error(toy, tmp_path, capsys):
+    assert run([*toy, "--exp", str(tmp_path / "exp"), "--find-lr", "--overfit-one-batch"]) == 2
+    assert "do one after the other" in capsys.readouterr().err
+
+
+def test_deterministic_training_says_in_the_log_what_it_costs(toy, tmp_path, capsys):
+    options = ["--deterministic", "--set", "training.epochs=1", "--threads", "1"]
+    assert run([*toy, "--exp", str(tmp_path / "exp"), *options]) == 0
+    assert "no time that could be measured" in capsys.readouterr().err
