@@ -109,7 +109,7 @@ def find_learning_rate(
         torch.set_num_threads(threads)
     chosen = choose_device(device)
     units = Units.load(Path(data) / "units.txt")
-    train, _, _ = load_sets(config, Path(data), units)
+    train, _, _ = load_sets(config, Path(data), units, chosen)
     torch.manual_seed(config.seed)
     updater = Updater(build_model(config, units).to(chosen), config.training, chosen)
     rates = lowest * (highest / lowest) ** (np.arange(updates) / (updates - 1))

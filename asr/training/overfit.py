@@ -91,7 +91,7 @@ def overfit_one_batch(
     chosen = choose_device(device)
     config = _plain(config)
     units = Units.load(Path(data) / "units.txt")
-    train, _, _ = load_sets(config, Path(data), units)
+    train, _, _ = load_sets(config, Path(data), units, chosen)
     plan = train.plan(0)
     batch = next(iter(train.batches([plan.batches[len(plan.batches) // 2]], 0)))
     torch.manual_seed(config.seed)

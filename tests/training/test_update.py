@@ -34,8 +34,7 @@ def batch_of(count, seed=0, frames=40):
 
 
 def share_of(*batches):
-    names = [name for batch in batches for name in batch.ids]
-    return Share(batches, list(range(len(batches))), names, len(batches))
+    return Share(batches, list(range(len(batches))), sum(len(batch.ids) for batch in batches), len(batches))
 
 
 def gradients(updater):
