@@ -10,6 +10,7 @@ model. Its peak resident memory is what the table shows; the mapped pages of a s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import subprocess
@@ -93,10 +94,8 @@ def train(folder: Path, updates: int) -> float:
 
     Trainer._update = counted  # type: ignore[method-assign]
     config = ExperimentConfig.model_validate(configuration())
-    try:
+    with contextlib.suppress(Enough):
         experiment.train_experiment(config, folder, folder / "exp", device="cpu", threads=1)
-    except Enough:
-        pass
     return _peak_mb()
 
 
