@@ -74,7 +74,6 @@ class LstmLayer(nn.Module):
             y = self.norm(y)
         return self.dropout(y)
 
-
     def _both_directions(self, x: Tensor, lengths: Tensor) -> Tensor:
         lstms = [lstm for lstm in (self.forward_lstm, self.backward_lstm) if lstm is not None]
         if lstm_function.applies(x, lstms[0].hidden_size):

@@ -5,6 +5,7 @@ Shapes: B utterances, T frames (longest of the batch), F inputs, H memory cells 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -30,7 +31,7 @@ def applies(x: Tensor, hidden: int) -> bool:
     )
 
 
-def recurrence(x: Tensor, lengths: Tensor, weights: list[tuple[Tensor, Tensor, Tensor, Tensor]]) -> Tensor:
+def recurrence(x: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor]]) -> Tensor:
     """Outputs of a layer in every direction, side by side; zero beyond a length.
 
     Args:
@@ -71,7 +72,9 @@ class _Recurrence(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
         flat, whole, outputs, cells, *states = ctx.saved_tensors
-        gates, ctx.gates = ctx.gates, None  # they are overwritten
+        if ctx.gates is None:
+            raise RuntimeError("the gradient of the recurrence can be taken once: its gates have been overwritten")
+        gates, ctx.gates = ctx.gates, None
         batch, frames, _ = ctx.shape
         hidden = states[0].shape[1]
         _each_direction(

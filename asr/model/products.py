@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr.model.tiles import PANEL, ROWS, compiled, multiply_panel, pack, padded
+from asr.model.tiles import PANEL, compiled, multiply_panel, pack, padded
 
 DEPTH = 512  # of a block: a panel of it takes 64 KiB
 BLOCK_ROWS = 128

@@ -2,11 +2,11 @@
 
 Shapes: R rows (utterances of a batch), K depth, N columns.
 
-The product of a few rows with a weight matrix, once a frame, is what a recurrent network consists of. General libraries
-pack their operands anew at every call; here the weights are packed once for all frames, into panels of `PANEL` columns,
-and a tile of `ROWS` x `PANEL` sums stays in vector registers while the depth runs (Goto & van de Geijn 2008, "Anatomy of
-high-performance matrix multiplication", their inner kernel). Every sum is taken over the depth in order, whatever tile
-it falls into, so a row's result does not depend on the other rows.
+A recurrent network multiplies a few rows with the same weights once a frame. General libraries prepare their operands
+anew at every call; here the weights are packed once for all frames, into panels of `PANEL` columns, and a tile of
+`ROWS` x `PANEL` sums stays in vector registers while the depth runs (the inner kernel of Goto & van de Geijn 2008,
+"Anatomy of high-performance matrix multiplication"). Every sum is taken over the depth in order, whatever tile it falls
+into, so a row's result does not depend on the other rows.
 """
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ def multiply_panel(out, out_at, out_step, start, start_at, start_step, x, x_at, 
 
 
 def pack(weight: Tensor) -> np.ndarray:
-    """A (K, N) float32 matrix as panels of PANEL columns, each with its K lines in order; flat, zeros after column N."""
-    depth, columns = weight.shape
+    """A (K, N) float32 matrix as panels of PANEL columns, each with its K lines in order; flat, zeros after N."""
+    columns = weight.shape[1]
     panels = padded(columns) // PANEL
     filled = torch.nn.functional.pad(weight, (0, panels * PANEL - columns))
     return filled.unflatten(1, (panels, PANEL)).transpose(0, 1).reshape(-1).numpy()
