@@ -24,6 +24,7 @@ from asr.decoding.beam import BeamDecoder
 from asr.decoding.confidence import ConfidenceModel, fit_confidence, right_words
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.log_probs import check_log_probs, read_log_probs
+from asr.decoding.parallel import repeating
 from asr.decoding.recipe import DecoderRecipe, shared
 from asr.errors import DecodingError
 from asr.files import atomic_write
@@ -177,7 +178,8 @@ _bench: _Bench | None = None  # of a worker process
 
 def _start_worker(recipe: DecoderRecipe, log_probs: str | Path, references: Mapping[str, str]) -> None:
     global _bench
-    _bench = _Bench(recipe, log_probs, references)
+    with repeating():
+        _bench = _Bench(recipe, log_probs, references)
 
 
 def _run(setting: tuple[float, float, float, float]) -> Trial:

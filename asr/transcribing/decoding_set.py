@@ -151,7 +151,7 @@ def _outcomes(
     from asr.decoding.recipe import shared
 
     with shared(recognizer.recipe) as recipe:
-        yield from decode_all(recipe, utterances, min(processes, len(utterances)))
+        yield from decode_all(recipe, utterances, min(processes, len(utterances)), recognizer.decoder)
 
 
 def _write_results(out: Path, utterances: Sequence[Utterance], hypotheses: dict[str, Hypothesis]) -> None:
