@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +44,18 @@ def decode_all(
         AsrError: the decoder cannot be built.
         DecodingError: a process died.
     """
-    if processes <= 1:
-        decoder = built or make_decoder()
-        for utterance_id, log_probs in utterances:
-            yield utterance_id, _outcome(decoder, utterance_id, log_probs)
-        return
-    if built is None:
-        make_decoder()  # a mistake is reported here, once, and compiled code is on disk for the processes
+    decoder = built or make_decoder()
+    remaining = iter(utterances)
+    # The first one is decoded here in any case, so that compiled code is on disk before the processes look for it.
+    for utterance_id, log_probs in islice(remaining, 1 if processes > 1 else None):
+        yield utterance_id, _outcome(decoder, utterance_id, log_probs)
+    if processes > 1:
+        yield from _decode_in_processes(make_decoder, remaining, processes)
+
+
+def _decode_in_processes(
+    make_decoder: Callable[[], Decoder], utterances: Utterances, processes: int
+) -> Iterator[tuple[str, Outcome]]:
     # Forked processes would inherit the locks of threads that they do not have.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(make_decoder,)) as pool:

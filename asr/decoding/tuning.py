@@ -193,9 +193,10 @@ def _try_all(
 ) -> list[Trial]:  # fmt: skip
     if processes <= 1:
         return [bench.run(setting) for setting in track(settings, "tuning")]
+    first = bench.run(settings[0])  # here, so that compiled code is on disk before the processes look for it
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=made_of) as pool:
-        return list(track(pool.map(_run, settings), "tuning", total=len(settings)))
+        return [first, *track(pool.map(_run, settings[1:]), "tuning", total=len(settings) - 1)]
 
 
 def _warn_at_edges(best: Trial, alphas: Sequence[float], betas: Sequence[float]) -> None:
