@@ -9,11 +9,12 @@ figures are medians over rounds and updates. `waiting_for_processes` is the shar
 process's own backward pass and the arrival of the summed gradients, mean over processes; `sum_ms` is the sum alone, all
 processes starting together. `processor_seconds` adds up all processes and is disturbed least by other work.
 
-After the measurement it prints what the measured bytes would cost on 8 and on 64 GPUs, under the assumptions in `LINKS`.
+After the measurement it prints what the measured bytes would cost on 8 and 64 GPUs, as `LINKS` assumes them to be.
 
 `--balance` reads lengths from a manifest and says how much of their time processes would compute rather than wait for
 the one with the longest share, if time went with the padded seconds of a batch, and if it went with its longest
-utterance (as on a GPU, where the recurrence decides). The lengths are drawn again to 100,000 utterances.
+utterance (as on a GPU, where the recurrence decides); `together` is with `batching.together` as the batches of an
+update. The lengths are drawn again to 100,000 utterances.
 
 Rows: {"case", "system", "metric", "value", "unit"}; ours is `ours`.
 """
@@ -209,11 +210,13 @@ def balance_rows(manifest: Path) -> list[Row]:
     items = [Item(f"{number:06d}", float(length)) for number, length in enumerate(drawn)]
     rows: list[Row] = []
     for utterances in (8, 64):
-        config = BatchingConfig(seconds=seconds, utterances=utterances)
         for processes in (2, 8, 64):
             for batches in (1, 2, 4):
-                case = f"{manifest.stem}, {seconds:.0f} s or {utterances} utterances, {processes} x {batches} batches"
-                rows += rows_of(case, busy(items, config, processes, batches))
+                for together in (1, processes * batches):
+                    config = BatchingConfig(seconds=seconds, utterances=utterances, together=together)
+                    case = f"{seconds:.0f} s or {utterances} utterances, {processes} processes x {batches} batches"
+                    case += ", together" if together > 1 else ""
+                    rows += rows_of(case, busy(items, config, processes, batches))
     return rows
 
 
