@@ -1,0 +1,163 @@
+"""One frame of the batched search: masses by hand, merging, prefixes that come back, and places that stay free."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from asr.decoding.automaton import build_model
+from asr.decoding.beam_torch_step import (
+    EMPTY,
+    STAYED,
+    Beam,
+    Scorer,
+    extended_hash,
+    first_beam,
+    grow,
+)
+from asr.decoding.kneser_ney import train_ngrams
+from asr.decoding.ngram_torch import TensorNGram
+
+CPU = torch.device("cpu")
+FREE = Scorer(None, 0.0, torch.zeros(3))
+UNITS = torch.tensor([[1, 2]])
+ALL = torch.tensor([[True, True]])
+
+
+def row(*probs: float) -> torch.Tensor:
+    return torch.tensor([probs]).log()
+
+
+def step(beam: Beam, frame: torch.Tensor, scorer: Scorer = FREE, tried: torch.Tensor = ALL, threshold: float = 1e9):
+    batch = len(frame)
+    return grow(beam, frame, UNITS.expand(batch, 2), tried.expand(batch, 2), scorer, threshold)
+
+
+def masses(frames: list[torch.Tensor], width: int = 16) -> dict[tuple[int, ...], float]:
+    """Probability of every prefix in the beam after these frames, its units traced by hand."""
+    beam = first_beam(1, width, 0, CPU)
+    prefixes: list[tuple[int, ...]] = [()] * width
+    scale = 0.0
+    for frame in frames:
+        growth = step(beam, frame)
+        beam, scale = growth.beam, scale + growth.best.item()
+        pairs = zip(growth.origins[0].tolist(), growth.tokens[0].tolist(), strict=True)
+        prefixes = [prefixes[origin] + ((token,) if token != STAYED else ()) for origin, token in pairs]
+    totals = torch.logaddexp(beam.blank, beam.label)[0].tolist()
+    alive = [place for place, total in enumerate(totals) if total > -math.inf]
+    found = {prefixes[place]: math.exp(totals[place] + scale) for place in alive}
+    assert len(found) == len(alive)  # no prefix stands in the beam twice
+    return found
+
+
+def test_one_frame_is_the_frame():
+    assert masses([row(0.5, 0.3, 0.2)]) == pytest.approx({(): 0.5, (1,): 0.3, (2,): 0.2})
+
+
+def test_two_frames_merge_repeats_and_prefixes_that_are_there():
+    first, second = (0.5, 0.3, 0.2), (0.6, 0.1, 0.3)
+    expected = {
+        (): 0.5 * 0.6,
+        (1,): 0.3 * 0.6 + 0.3 * 0.1 + 0.5 * 0.1,
+        (2,): 0.2 * 0.6 + 0.2 * 0.3 + 0.5 * 0.3,
+        (1, 2): 0.3 * 0.3,
+        (2, 1): 0.2 * 0.1,
+    }
+    assert masses([row(*first), row(*second)]) == pytest.approx(expected)
+
+
+def test_a_double_unit_needs_a_blank_between():
+    found = masses([row(0.2, 0.8, 0.0), row(1.0, 0.0, 0.0), row(0.0, 1.0, 0.0)])
+    assert found == pytest.approx({(1,): 0.2, (1, 1): 0.8})
+    assert (1, 1) not in masses([row(0.2, 0.8, 0.0), row(0.0, 1.0, 0.0)])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_all_the_mass_is_there(seed):
+    rng = np.random.default_rng(seed)
+    frames = [torch.from_numpy(rng.dirichlet([0.5, 0.5, 0.5]).astype(np.float32)).log()[None] for _ in range(5)]
+    assert sum(masses(frames, width=200).values()) == pytest.approx(1.0, abs=1e-5)
+
+
+def by_dictionary(frames: list[torch.Tensor], width: int) -> dict[tuple[int, ...], float]:
+    """The same search with prefixes as they are in place of hashes: {prefix: probability}."""
+    beam = {(): (1.0, 0.0)}
+    for frame in frames:
+        probs = frame.double().exp()[0].tolist()
+        fresh: dict[tuple[int, ...], list[float]] = {}
+        for prefix, (blank, label) in beam.items():
+            stay = fresh.setdefault(prefix, [0.0, 0.0])
+            stay[0] += (blank + label) * probs[0]
+            stay[1] += label * probs[prefix[-1]] if prefix else 0.0
+            for token in (1, 2):
+                arriving = blank if prefix and prefix[-1] == token else blank + label
+                fresh.setdefault((*prefix, token), [0.0, 0.0])[1] += arriving * probs[token]
+        best = sorted(fresh.items(), key=lambda item: -sum(item[1]))[:width]
+        beam = {prefix: (blank, label) for prefix, (blank, label) in best}
+    return {prefix: sum(parts) for prefix, parts in beam.items()}
+
+
+@pytest.mark.parametrize("width", [2, 3, 5])
+def test_prefixes_that_left_and_came_back_are_the_beginnings_of_their_extensions_again(width):
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        probs = rng.dirichlet([0.4, 0.4, 0.4], 12).astype(np.float32) + 1e-6
+        frames = [torch.from_numpy(frame / frame.sum()).log()[None] for frame in probs]
+        assert masses(frames, width) == pytest.approx(by_dictionary(frames, width), rel=1e-4)
+
+
+def test_free_places_stay_free():
+    growth = step(first_beam(2, 7, 0, CPU), row(0.5, 0.5, 0.0).expand(2, 3))
+    alive = torch.logaddexp(growth.beam.blank, growth.beam.label) > -math.inf
+    assert alive.sum(dim=1).tolist() == [2, 2]
+    assert not torch.isnan(growth.beam.label).any()
+
+
+def test_units_that_are_not_tried_do_not_extend_but_go_on():
+    start = step(first_beam(1, 4, 0, CPU), row(0.2, 0.8, 0.0)).beam
+    growth = step(start, row(0.1, 0.9, 0.0), tried=torch.tensor([[False, False]]))
+    totals = torch.logaddexp(growth.beam.blank, growth.beam.label)[0] + growth.best
+    assert growth.tokens[0, totals > -math.inf].tolist() == [STAYED, STAYED]
+    # (1,) again, by repetition and from the empty prefix, as in the compiled search
+    expected = 0.8 * 0.1 + 0.8 * 0.9 + 0.2 * 0.9
+    assert 0.8 * math.exp(totals[0].item()) == pytest.approx(expected)  # masses were relative to 0.8
+
+
+def test_prefixes_below_the_threshold_are_dropped():
+    growth = step(first_beam(1, 4, 0, CPU), row(0.9, 0.09, 0.01), threshold=-math.log(0.05))
+    totals = torch.logaddexp(growth.beam.blank, growth.beam.label)[0]
+    assert (totals > -math.inf).sum() == 2
+
+
+def test_an_impossible_frame_leaves_no_prefix_and_no_nan():
+    growth = step(first_beam(1, 4, 0, CPU), torch.full((1, 3), -math.inf))
+    assert growth.best.item() == -math.inf
+    assert (torch.logaddexp(growth.beam.blank, growth.beam.label) == -math.inf).all()
+
+
+def test_the_language_model_weighs_what_is_added_once():
+    lm = build_model(train_ngrams([["x", "y"], ["y", "x", "y"]] * 3, order=2))
+    words = np.array([0, lm.ids["x"], lm.ids["y"]])
+    scorer = Scorer(TensorNGram(lm, words, CPU), 0.5, torch.tensor([0.25, 0.25, 0.25]))
+    beam = first_beam(1, 8, lm.start_state, CPU)
+    scale = 0.0
+    for probs in ((0.2, 0.8, 0.0), (0.3, 0.7, 0.0), (0.4, 0.0, 0.6)):
+        growth = step(beam, row(*probs), scorer)
+        beam, scale = growth.beam, scale + growth.best.item()
+    wanted = extended_hash(extended_hash(torch.tensor(EMPTY), torch.tensor(1)), torch.tensor(2))
+    (place,) = (beam.hashes[0] == wanted).nonzero()[:, 0].tolist()
+    gain = 0.5 * lm.score(["x", "y"], eos=False) + 2 * 0.25
+    assert beam.log_gain[0, place].item() == pytest.approx(gain, abs=1e-5)
+    total = torch.logaddexp(beam.blank, beam.label)[0, place].item() + scale
+    paths = 0.8 * 0.7 + 0.8 * 0.3 + 0.2 * 0.7  # x, then y in the third frame
+    assert total == pytest.approx(math.log(paths * 0.6) + gain, abs=1e-5)
+    end = scorer.finish(beam.lm_states)[0, place].item()
+    assert end == pytest.approx(0.5 * (lm.score(["x", "y"]) - lm.score(["x", "y"], eos=False)), abs=1e-5)
+
+
+def test_hashes_of_different_prefixes_differ():
+    hashes = {(): torch.tensor(EMPTY)}
+    for _ in range(6):
+        hashes |= {(*p, u): extended_hash(h, torch.tensor(u)) for p, h in hashes.items() for u in range(1, 5)}
+    assert len({value.item() for value in hashes.values()}) == len(hashes) == sum(4**n for n in range(7))
