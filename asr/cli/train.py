@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from asr.config import ExperimentConfig
 
 
 def train(
@@ -25,6 +28,11 @@ def train(
     updates: Annotated[int | None, typer.Option(help="At most, for these two.  [default: 100 and 500]", min=1)] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N; a GPU where there is one.")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes all cores.", min=0)] = 0,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Do not train: check the data, tell memory, disk and time; 1 if it would fail."),
+    ] = False,
+    figures: Annotated[Path | None, typer.Option("--json", help="With --plan: write the figures here too.")] = None,
 ) -> None:
     """Train a BiLSTM acoustic model with CTC, resumable at any moment."""
     import json
@@ -36,8 +44,11 @@ def train(
     if shards is not None:
         chosen.append(f"shards.location={json.dumps(shards)}")
     experiment = load_config(config, chosen)
-    if find_lr and overfit_one_batch:
-        raise UsageError("--find-lr", "and --overfit-one-batch are two checks", "do one after the other")
+    if find_lr + overfit_one_batch + plan > 1:
+        raise UsageError("--find-lr", "--overfit-one-batch and --plan are checks", "do one after the other")
+    if plan:
+        print_plan(experiment, data, exp, figures, device=device, threads=threads)
+        return
     if find_lr:
         from asr.training.learning_rate_finder import find_learning_rate
 
@@ -57,6 +68,21 @@ def train(
     )
     if in_front():
         print(f"{summary.model}\tdev WER {summary.dev.wer:.2f} %\t{summary.epochs} epochs\t{summary.updates} updates")
+
+
+def print_plan(
+    config: ExperimentConfig, data: Path, exp: Path, figures: Path | None, *, device: str | None, threads: int
+) -> None:
+    """Print what training would need; exit 1 where it would fail."""
+    from asr.training.plan import plan_training
+    from asr.training.plan_text import plan_text, write_figures
+
+    told = plan_training(config, data, exp, device=device, threads=threads)
+    print(plan_text(told))
+    if figures is not None:
+        write_figures(told, figures)
+    if told.obstacles:
+        raise typer.Exit(1)
 
 
 def average(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +28,7 @@ FRAME_SECONDS = 0.04  # one output frame of the usual model: 10 ms features, fou
 Kind = Literal[
     "doubled id", "unreadable audio", "empty audio", "span", "silence", "characters", "too short",
     "no text", "shared speaker", "shared id", "shared text",
+    "no features", "too long", "constant", "doubled audio", "shared audio", "repeated text",
 ]  # fmt: skip
 
 
@@ -88,10 +89,11 @@ def validate(
             message = "doubled id; give each utterance its own, or --fix drops all but the first"
             yield Offence("doubled id", utterance.id, message, "drop", line)
         seen.add(utterance.id)
-        yield from _check_text(utterance, line, units, frame_seconds)
+        frames = max(0, int((utterance.duration - WINDOW_OVERHANG) / frame_seconds))
+        yield from check_text(utterance, line, units, frames)
         yield from _check_audio(utterance, line)
     if against is not None:
-        yield from _compare(utterances, Path(against), same_speakers)
+        yield from compare(utterances, read_manifest(against), str(against), same_speakers=same_speakers)
 
 
 def fix(manifest: str | Path, offences: Iterable[Offence], out: str | Path) -> dict[str, int]:
@@ -122,7 +124,15 @@ def fix(manifest: str | Path, offences: Iterable[Offence], out: str | Path) -> d
     return dict(counts)
 
 
-def _check_text(utterance: Utterance, line: int, units: Units | None, frame_seconds: float) -> Iterator[Offence]:
+def check_text(utterance: Utterance, line: int, units: Units | None, frames: int) -> Iterator[Offence]:
+    """Offences of a text: none at all, characters outside the units, longer than its output frames can hold.
+
+    Args:
+        utterance: whose text.
+        line: its place in the manifest.
+        units: as for `validate`.
+        frames: output frames of the model.
+    """
     text = " ".join(utterance.text.split())
     if not text:
         yield Offence(
@@ -139,12 +149,11 @@ def _check_text(utterance: Utterance, line: int, units: Units | None, frame_seco
         if fatal:
             return
     needed = required_frames(units.encode(text) if units is not None else text)
-    available = max(0, int((utterance.duration - WINDOW_OVERHANG) / frame_seconds))
-    if needed > available:
+    if needed > frames:
         # Without an inventory the units may be longer than characters, and then the text may fit after all.
         spelled = "the text needs" if units is not None else "as characters the text needs"
         message = (
-            f"{utterance.duration:.2f} s give {available} frames but {spelled} {needed}; "
+            f"{utterance.duration:.2f} s give {frames} frames but {spelled} {needed}; "
             "correct the text or the times, or use a smaller time reduction or larger units"
         )
         yield Offence("too short", utterance.id, message, "nothing" if units is None else "drop", line)
@@ -186,14 +195,23 @@ def _peak(utterance: Utterance, info: AudioInfo) -> float:
     return float(np.abs(samples).max(initial=0.0))
 
 
-def _compare(utterances: list[Utterance], against: Path, same_speakers: bool) -> Iterator[Offence]:
-    """Offences of two manifests together: shared ids, speakers and texts."""
+def compare(
+    utterances: Sequence[Utterance], others: Iterable[Utterance], against: str, *, same_speakers: bool = False
+) -> Iterator[Offence]:
+    """Offences of two sets together: shared ids, speakers and texts.
+
+    Args:
+        utterances: the set to be corrected.
+        others: the other set.
+        against: what to call the other set.
+        same_speakers: as for `validate`.
+    """
     lines = {utterance.id: line for line, utterance in enumerate(utterances)}
     by_speaker = Counter(utterance.speaker for utterance in utterances if utterance.speaker)
     texts = Counter(utterance.text for utterance in utterances if utterance.text)
     their_speakers: set[str] = set()
     their_texts: set[str] = set()
-    for other in read_manifest(against):
+    for other in others:
         if other.id in lines:
             yield Offence(
                 "shared id", other.id, f"is in {against} too; keep it in one of them", "drop", lines[other.id]

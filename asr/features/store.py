@@ -198,6 +198,15 @@ class FeatureStore:
         start, end = self._span(id)
         return end - start
 
+    def checksum(self, id: str) -> int:
+        """CRC-32 of one utterance's stored bytes, from the index; equal features have equal ones.
+
+        Raises:
+            FeatureError: the id is not in the store.
+        """
+        self._span(id)
+        return int(self._checksums[self._position[id]])
+
     def __getitem__(self, id: str) -> np.ndarray:
         """Features (T, F) float32 of one utterance, a copy.
 

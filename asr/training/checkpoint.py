@@ -11,7 +11,7 @@ import io
 import logging
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 
@@ -32,7 +32,7 @@ def save_checkpoint(folder: str | Path, step: int, state: dict[str, Any], keep: 
     path = folder / f"step-{step:08d}{SUFFIX}"
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    payload = buffer.getvalue()
+    payload = buffer.getbuffer()  # not a copy: the states of a large model are gigabytes
     _digest_path(path).unlink(missing_ok=True)
     with atomic_write(path, "wb") as stream:
         stream.write(payload)
@@ -42,6 +42,27 @@ def save_checkpoint(folder: str | Path, step: int, state: dict[str, Any], keep: 
         _digest_path(old).unlink(missing_ok=True)
         old.unlink(missing_ok=True)
     return path
+
+
+def state_bytes(state: dict[str, Any]) -> int:
+    """Size of a checkpoint of `state`, without writing or holding it."""
+    counter = _Counter()
+    torch.save(state, cast(IO[bytes], counter))
+    return counter.bytes
+
+
+class _Counter(io.RawIOBase):
+    """A file that only counts."""
+
+    bytes = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        size = len(memoryview(data).cast("B")) if not isinstance(data, int) else data
+        self.bytes += size
+        return size
 
 
 def list_checkpoints(folder: str | Path) -> list[Path]:
@@ -88,6 +109,29 @@ def load_newest(folder: str | Path) -> dict[str, Any] | None:
     if len(paths) > 1 or any(_digest_path(path).exists() for path in paths):
         raise CheckpointError(folder, "no checkpoint in it can be read", "restore one, or start in another folder")
     return None
+
+
+def differing_settings(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """Dotted keys whose values differ; how often to log, save and load does not change an experiment."""
+    harmless = {
+        "training.log_steps",
+        "training.save_steps",
+        "training.keep",
+        "training.workers",
+        "training.audio_cache_mb",
+        "name",
+        "shards.location",
+    }
+    keys = sorted(old.keys() | new.keys())
+    found: list[str] = []
+    for key in keys:
+        name = f"{prefix}{key}"
+        left, right = old.get(key), new.get(key)
+        if isinstance(left, dict) and isinstance(right, dict):
+            found += differing_settings(left, right, f"{name}.")
+        elif left != right and name not in harmless and not name.startswith("decoding."):
+            found.append(name)
+    return found
 
 
 def _digest_path(path: Path) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,17 +131,27 @@ def _fingerprint(config: ExperimentConfig, units: Units, train: TrainingSet, dev
 
 
 def load_sets(
-    config: ExperimentConfig, data: Path, units: Units, device: torch.device
+    config: ExperimentConfig, data: Path, units: Units, device: torch.device, leave_out: Collection[str] = ()
 ) -> tuple[TrainingSet, Examples, Normaliser]:
     """Training and dev examples of a data folder, and what normalises the features a model of it will hear.
 
+    Args:
+        config: the experiment.
+        data: data folder.
+        units: of the model.
+        device: where features of waves are computed.
+        leave_out: ids to do without; shards are taken whole.
+
     Raises:
-        AsrError: anything wrong with manifests, features or texts.
+        AsrError: anything wrong with manifests, features or texts of the others.
     """
     shards = shards_of(config, data)
     if shards is not None:
         return load_sharded_sets(config, shards, data, units, device)
-    utterances = {name: load_manifest(data / f"{name}.jsonl") for name in ("train", "dev")}
+    utterances = {
+        name: [each for each in load_manifest(data / f"{name}.jsonl") if each.id not in leave_out]
+        for name in ("train", "dev")
+    }
     _refuse_overlap(utterances["train"], utterances["dev"])
     if config.features.source == "audio":
         return load_audio_sets(config, utterances["train"], utterances["dev"], units, device)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,10 +23,11 @@ from asr.errors import CheckpointError, TrainingError
 from asr.model.acoustic import AcousticModel
 from asr.seeding import generator_for
 from asr.training.averaging import EpochResult, choose_epochs, epoch_path, prune_epochs, save_epoch
-from asr.training.checkpoint import load_newest, save_checkpoint
+from asr.training.checkpoint import differing_settings, load_newest, save_checkpoint, state_bytes
 from asr.training.distributed import World
 from asr.training.examples import Batch, EpochPlan, Examples
 from asr.training.journal import BlankAlarm, Journal
+from asr.training.ledger import Ledger, compare_costs
 from asr.training.memory import stretched
 from asr.training.schedule import learning_rate
 from asr.training.sharing import SharedEpoch
@@ -107,6 +108,7 @@ class Trainer:
         self.progress = Progress()
         self.rehearsed = False
         self.alarm = BlankAlarm(config.training.blank_alarm_steps)
+        self.ledger = Ledger(config, model, train, device, self.checkpoint_bytes, self.world.size)
 
     def resume(self) -> bool:
         """Go back to the newest whole checkpoint; False where there is none.
@@ -126,8 +128,9 @@ class Trainer:
         with self._open_journal() as self.journal:
             while self.progress.epoch < last and not self._out_of_patience():
                 self._train_epoch()
-                self._save()
+                self.save()
                 self._finish_epoch()
+            self._compare()
         return self.progress.history
 
     def averaged_paths(self) -> list[Path]:
@@ -135,6 +138,20 @@ class Trainer:
         settings = self.config.training
         epochs = choose_epochs(self.progress.history, settings.average, settings.average_by)
         return [epoch_path(self.checkpoints, epoch) for epoch in epochs]
+
+    def checkpoint_bytes(self) -> int:
+        """Size of a resumable checkpoint as it would be saved now."""
+        return state_bytes(self._state())
+
+    def _compare(self) -> None:
+        """Tell what training was expected to cost and what it did."""
+        expected = self.ledger.expected
+        if expected is None or not self.world.leads:
+            return
+        fact = self.ledger.fact(self.progress.step, self.checkpoints)
+        self._record("plan", **asdict(expected))
+        self._record("fact", **asdict(fact))
+        LOGGER.info("%s", compare_costs(expected, fact))
 
     def _open_journal(self) -> AbstractContextManager[Journal | None]:
         if self.world.leads:
@@ -159,16 +176,19 @@ class Trainer:
             self._rehearse(plan)
         batches = self.train_examples.batches(shared.own_batches(self.progress.position), epoch)
         tally = Tally(traffic_before=self.world.traffic.seconds)
+        self.ledger.begin_epoch(self.progress.position)
         while self.progress.position < updates:
             before = time.monotonic()
             share = self._share(shared, batches)
             tally.data_seconds += time.monotonic() - before
             self._update(share, updates, tally)
+            self.ledger.observe(share, time.monotonic() - before)
             if self.progress.step % self.config.training.log_steps == 0 or self.progress.position == updates:
                 self._log(tally)
                 tally = Tally(traffic_before=self.world.traffic.seconds)
             if self.progress.step % self.config.training.save_steps == 0 and self.progress.position < updates:
-                self._save()
+                self.save()
+        self.ledger.finish_epoch()
 
     def _share(self, shared: SharedEpoch, batches: Iterator[Batch]) -> Share:
         """This process's part of the update where training stands; dropout is drawn from the place in the update."""
@@ -179,7 +199,8 @@ class Trainer:
 
     def _rehearse(self, plan: EpochPlan) -> None:
         """Try the longest batch, as long as the slowest speed of later epochs can make it."""
-        batch = self.train_examples.batch(plan.batches[plan.longest], self.progress.epoch)
+        longest = max(range(len(plan.loads)), key=plan.loads.__getitem__, default=0)
+        batch = self.train_examples.batch(plan.batches[longest], self.progress.epoch)
         most_frames = int(self.config.batching.seconds * 1000 / self.config.features.frame_shift_ms)
         self.updater.rehearse(stretched(batch, 1 / self.config.augmentation.slowest, most_frames))
         self.rehearsed = True
@@ -237,7 +258,7 @@ class Trainer:
             prune_epochs(self.checkpoints, choose_epochs(progress.history, settings.average, settings.average_by))
         progress.epoch += 1
         progress.position = 0
-        self._save()
+        self.save()
 
     def _out_of_patience(self) -> bool:
         patience, history = self.config.training.patience, self.progress.history
@@ -272,7 +293,8 @@ class Trainer:
             100 * values["waiting_for_data"],
         )  # fmt: skip
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write a resumable checkpoint."""
         if self.world.leads:
             save_checkpoint(self.checkpoints, self.progress.step, self._state(), self.config.training.keep)
 
@@ -287,7 +309,7 @@ class Trainer:
         }
 
     def _load_state(self, state: dict[str, Any]) -> None:
-        differing = _differences(state["config"], self.config.model_dump())
+        differing = differing_settings(state["config"], self.config.model_dump())
         if differing or state["units"] != self.units.symbols:
             what = ", ".join(differing) or "the units"
             raise CheckpointError(
@@ -300,26 +322,3 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.updater.load_state_dict(state)
         LOGGER.info("resumed at epoch %d, update %d", self.progress.epoch + 1, self.progress.step)
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """Dotted keys whose values differ; how often to log, save and load does not change an experiment."""
-    harmless = {
-        "training.log_steps",
-        "training.save_steps",
-        "training.keep",
-        "training.workers",
-        "training.audio_cache_mb",
-        "name",
-        "shards.location",
-    }
-    keys: Sequence[str] = sorted(old.keys() | new.keys())
-    found: list[str] = []
-    for key in keys:
-        name = f"{prefix}{key}"
-        left, right = old.get(key), new.get(key)
-        if isinstance(left, dict) and isinstance(right, dict):
-            found += _differences(left, right, f"{name}.")
-        elif left != right and name not in harmless and not name.startswith("decoding."):
-            found.append(name)
-    return found

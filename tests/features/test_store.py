@@ -237,3 +237,15 @@ def test_a_hundred_thousand_utterances_are_opened_in_little_memory(tmp_path):
     store = FeatureStore.open(tmp_path)
     assert len(store) == 100_000 and store.frames("speaker99-utterance-099999") == 1
     assert (tmp_path / INDEX).stat().st_size < 6_000_000
+
+
+def test_equal_features_have_equal_checksums_without_reading_them(tmp_path):
+    first, second = np.ones((5, 3), np.float32), np.zeros((5, 3), np.float32)
+    with FeatureStoreWriter(tmp_path, 3, "float32", FeatureConfig()) as writer:
+        for name, matrix in {"a": first, "b": second, "copy": first}.items():
+            writer.append(name, matrix)
+    (tmp_path / "features.bin").write_bytes(bytes(15 * 4 * 3))  # what lies in the file now does not matter
+    store = FeatureStore.open(tmp_path)
+    assert store.checksum("a") == store.checksum("copy") != store.checksum("b")
+    with pytest.raises(FeatureError, match="is not in the feature store"):
+        store.checksum("c")
