@@ -74,7 +74,7 @@ def check_batch(log_probs: Tensor, lengths: Tensor, units: int) -> None:
         units: the V that the decoder expects.
 
     Raises:
-        DecodingError: as `check_log_probs`, naming the utterance by its place in the batch, from 0.
+        DecodingError: as `check_log_probs`, naming one of several utterances by its place in the batch, from 0.
     """
     if log_probs.ndim != 3 or log_probs.shape[2] != units or not log_probs.is_floating_point():
         reason = (
@@ -86,7 +86,8 @@ def check_batch(log_probs: Tensor, lengths: Tensor, units: int) -> None:
     if not wrong.any():
         return
     for row in wrong.any(dim=1).nonzero()[:, 0].tolist():
-        check_log_probs(log_probs[row, : lengths[row]].float().cpu().numpy(), units, f"utterance {row} of the batch")
+        subject = f"utterance {row} of the batch" if len(log_probs) > 1 else "log-probabilities"
+        check_log_probs(log_probs[row, : lengths[row]].float().cpu().numpy(), units, subject)
 
 
 def check_shape(log_probs: NDArray[np.floating], units: int, subject: str = "log-probabilities") -> None:

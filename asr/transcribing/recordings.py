@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from asr.errors import AsrError, AudioError, UsageError
 from asr.files import atomic_write
 from asr.progress import track
 from asr.transcribing.recognizer import Recognizer
+from asr.transcribing.transcript import Transcript
 from asr.transcribing.writers import Format, render, render_line
 
 LOGGER = logging.getLogger("asr")
@@ -92,8 +93,11 @@ def transcribe_recordings(
             except AsrError as error:
                 failed += 1
                 LOGGER.error("%s", error)
-        transcripts = recognizer.transcribe_batch([wave for _, wave in readable])
-        for (recording, _), transcript in zip(readable, transcripts, strict=True):
+        for recording, transcript in _transcribe(recognizer, readable):
+            if isinstance(transcript, AsrError):
+                failed += 1
+                LOGGER.error("%s: %s", recording.path, transcript)
+                continue
             texts.append(transcript.text)
             if output is None:
                 sys.stdout.write(render_line(transcript, format, recording.path, len(recordings) == 1))
@@ -105,6 +109,23 @@ def transcribe_recordings(
     if failed:
         LOGGER.error("%d of %d recordings failed", failed, len(recordings))
     return failed
+
+
+def _transcribe(
+    recognizer: Recognizer, readable: Sequence[tuple[Recording, np.ndarray]]
+) -> Iterator[tuple[Recording, Transcript | AsrError]]:
+    """Transcripts of a batch; one that cannot be decoded does not take the others with it."""
+    waves = [wave for _, wave in readable]
+    try:
+        transcripts = recognizer.transcribe_batch(waves)
+    except AsrError as error:
+        if len(readable) == 1:
+            yield readable[0][0], error
+            return
+        for pair in readable:
+            yield from _transcribe(recognizer, [pair])
+        return
+    yield from zip((recording for recording, _ in readable), transcripts, strict=True)
 
 
 def _read(recording: Recording, sample_rate: int, channel: int | None, strict: bool) -> np.ndarray:

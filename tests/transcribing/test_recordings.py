@@ -4,11 +4,14 @@ import io
 import json
 
 import pytest
-from tests_model import RATE, sounds
+import torch
+from safetensors.torch import load_file, save_file
+from tests_model import RATE, sounds, write_model
 
 from asr.__main__ import run
 from asr.audio import encode_audio, write_audio
-from asr.errors import UsageError
+from asr.errors import DecodingError, UsageError
+from asr.transcribing.recognizer import Recognizer
 from asr.transcribing.recordings import find_recordings, transcribe_recordings
 
 
@@ -38,6 +41,40 @@ def test_one_bad_file_does_not_lose_the_others(model_folder, recordings, tmp_pat
     assert "b.wav" in log
     assert "nowhere.wav: does not exist" in log
     assert "2 of 5 recordings failed" in log
+
+
+class Fussy:
+    """A decoder that cannot decode one length of recording."""
+
+    def __init__(self, decoder, refused):
+        self.decoder, self.refused = decoder, refused
+
+    def decode(self, log_probs):
+        if len(log_probs) == self.refused:
+            raise DecodingError("frame 3", "leaves no reading with a probability above 0", "widen the beam")
+        return self.decoder.decode(log_probs)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_one_that_cannot_be_decoded_does_not_lose_the_others(recognizer, recordings, tmp_path, batch_size, caplog):
+    (refused,) = recognizer.log_probs([recognizer.samples(recordings / "b.wav")])
+    fussy = Recognizer(recognizer.trained, Fussy(recognizer.decoder, len(refused)))
+    inputs, out = find_recordings([recordings]), tmp_path / "out"
+    assert transcribe_recordings(fussy, inputs, output=out, batch_size=batch_size) == 1
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.txt")) == ["a.txt", "c.txt", "deep/a.txt"]
+    assert "b.wav: frame 3: leaves no reading" in caplog.text
+    assert "1 of 4 recordings failed" in caplog.text
+    assert (out / "c.txt").read_text().strip() == recognizer.transcribe(recordings / "c.wav").text
+
+
+def test_a_model_that_says_nan_fails_every_recording_by_name(recordings, tmp_path, capsys):
+    folder = write_model(tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    save_file({**weights, "output.bias": weights["output.bias"] * torch.nan}, folder / "model.safetensors")
+    assert run(["transcribe", str(recordings), "--model", str(folder), "--batch-size", "4"]) == 1
+    log = capsys.readouterr().err
+    assert log.count("log-probabilities: frame 0 is NaN") == 4
+    assert "4 of 4 recordings failed" in log
 
 
 def test_standard_input(model_folder, recognizer, monkeypatch, capsys):
