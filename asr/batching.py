@@ -29,7 +29,8 @@ def plan_epoch(items: Sequence[Item], config: BatchingConfig, seed: int, epoch: 
     """The batches of one training epoch, each a list of ids.
 
     In the first `shortest_first_epochs` epochs batches come in order of length (SortaGrad, Amodei et al. 2016): short
-    utterances leave CTC's all-blank plateau first and pull the long ones along. Later epochs shuffle the batches.
+    utterances leave CTC's all-blank plateau first and pull the long ones along. Later epochs shuffle the batches, or
+    runs of `together` batches of like length: processes that share such a run wait less for each other.
 
     Raises:
         TrainingError: an utterance alone exceeds the seconds of a batch.
@@ -42,9 +43,7 @@ def plan_epoch(items: Sequence[Item], config: BatchingConfig, seed: int, epoch: 
     order = np.argsort(jittered, kind="stable")
     batches = cut(seconds[order], config.seconds, config.utterances)
     plan = [[ordered[index].id for index in order[begin:end]] for begin, end in batches]
-    if epoch >= config.shortest_first_epochs:
-        generator.shuffle(plan)
-    return plan
+    return plan if epoch < config.shortest_first_epochs else _shuffled(plan, config.together, generator)
 
 
 def plan_in_order(items: Sequence[Item], config: BatchingConfig) -> list[list[str]]:
@@ -111,6 +110,14 @@ def padding_share(items: Sequence[Item], plan: Sequence[Sequence[str]]) -> float
     padded = sum(padded_seconds(items, plan))
     real = sum(seconds[name] for batch in plan for name in batch)
     return 1 - real / padded if padded else 0.0
+
+
+def _shuffled(plan: list[list[str]], together: int, generator: np.random.Generator) -> list[list[str]]:
+    """Shuffle whole runs of `together` batches; a shorter one stays last, so that the others begin at multiples."""
+    whole = len(plan) - len(plan) % together
+    runs = [plan[begin : begin + together] for begin in range(0, whole, together)]
+    generator.shuffle(runs)
+    return [batch for run in runs for batch in run] + plan[whole:]
 
 
 def _check_fits(items: Sequence[Item], seconds: np.ndarray, config: BatchingConfig) -> None:

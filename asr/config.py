@@ -129,6 +129,7 @@ class BatchingConfig(Section):
     utterances: int = Field(8, ge=1)
     buckets_jitter: float = Field(0.1, ge=0, description="random share added to a length before sorting")
     shortest_first_epochs: int = Field(4, ge=0, description="SortaGrad: epochs in order of length")
+    together: int = Field(1, ge=1, description="batches of like length kept together; as training.accumulate, say")
 
 
 class ShardsConfig(Section):

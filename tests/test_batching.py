@@ -91,3 +91,34 @@ def test_dealing_gives_every_process_a_batch_where_there_are_enough():
 def test_padded_seconds_count_every_row_as_long_as_the_longest():
     items = [Item("a", 1.0), Item("b", 2.5), Item("c", 4.0)]
     assert padded_seconds(items, [["a", "b"], ["c"]]) == [5.0, 4.0]
+
+
+def mean_lengths(plan, items):
+    seconds = {item.id: item.seconds for item in items}
+    return [float(np.mean([seconds[name] for name in batch])) for batch in plan]
+
+
+def test_runs_of_batches_kept_together_are_of_like_length_and_shuffled_as_a_whole():
+    items, together = corpus(), 5
+    plain = plan_epoch(items, CONFIG, seed=1, epoch=5)
+    plan = plan_epoch(items, CONFIG.model_copy(update={"together": together}), seed=1, epoch=5)
+    assert sorted(map(sorted, plan)) == sorted(map(sorted, plain)), "the batches themselves are the same"
+    assert len(plan) % together, "the last run must be a short one for this test"
+    spreads = [
+        np.mean(
+            [np.ptp(mean_lengths(each[begin : begin + together], items)) for begin in range(0, len(plan), together)]
+        )
+        for each in (plain, plan)
+    ]
+    assert spreads[1] < spreads[0] / 3
+    lengths = mean_lengths(plan, items)
+    firsts = lengths[: len(plan) - len(plan) % together : together]
+    assert firsts != sorted(firsts), "the runs are shuffled"
+    assert min(lengths[-(len(plan) % together) :]) > max(lengths[: -(len(plan) % together)]) - 1.0, "short run last"
+
+
+@pytest.mark.parametrize("together", [1, 3, 1000])
+def test_every_utterance_comes_once_also_with_batches_together(together):
+    items = corpus()
+    plan = plan_epoch(items, CONFIG.model_copy(update={"together": together}), seed=1, epoch=3)
+    assert sorted(name for batch in plan for name in batch) == sorted(item.id for item in items)

@@ -119,7 +119,7 @@ def unpack(packed: bytes, place: str) -> dict[str, bytes]:
             raise CorpusError(place, "is cut in the middle of a member", "copy the shard again or write it anew")
         position += BLOCK + _padded(size)
         if kind in REGULAR:
-            files[name.partition(".")[2]] = content
+            files[_split(name)[1]] = content
     return files
 
 
@@ -131,7 +131,7 @@ def scan(stream: BinaryIO, place: str) -> Iterator[Span]:
         place: the shard's name, for messages.
 
     Raises:
-        CorpusError: the tar is cut or damaged; the message says after which sample and at which byte.
+        CorpusError: the tar is cut or damaged; the message says about which sample and at which byte.
     """
     source = _Forward(stream, place)
     key, packed, begin = "", b"", 0
@@ -141,7 +141,7 @@ def scan(stream: BinaryIO, place: str) -> Iterator[Span]:
             break
         name, size, kind = _header(header, f"{place}, byte {at}")
         member = header + source.take(_padded(size), key)
-        own = name.rpartition("/")[2].partition(".")[0] if kind in REGULAR else None
+        own = _split(name)[0] if kind in REGULAR else None
         if kind not in REGULAR + PAX:
             raise CorpusError(f"{place}, byte {at}", f"{name} is no plain file", "write the shards with 'asr shard'")
         if own is not None and own != key:
@@ -174,7 +174,7 @@ class _Forward:
         data = self._stream.read(count)
         self._position += len(data)
         if len(data) < count:
-            after = f"after sample {last_key!r}" if last_key else "before its first sample"
+            after = f"in or after sample {last_key!r}" if last_key else "in its first sample"
             raise CorpusError(
                 self._place, f"is cut at byte {self._position}, {after}", "copy the shard again or write it anew"
             )
@@ -197,6 +197,13 @@ def _header(block: bytes, place: str) -> tuple[str, int, bytes]:
         return name, int(block[124:136].strip(b"\0 ") or b"0", 8), block[156:157]
     except ValueError as error:
         raise CorpusError(place, f"is not a tar header ({error})", "copy the shard again or write it anew") from None
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Key and suffix of a member: the name is split at the first dot after the last slash, as WebDataset does."""
+    folder, slash, file = name.rpartition("/")
+    key, _, suffix = file.partition(".")
+    return folder + slash + key, suffix
 
 
 def _padded(size: int) -> int:

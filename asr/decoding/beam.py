@@ -25,7 +25,6 @@ from asr.errors import DecodingError
 from asr.units import Units
 
 READINGS_FOR_CONFIDENCE = 16
-SMALLEST_DISCOUNT = 1e-40  # of no importance beside any score that a beam may hold, yet not 0
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,7 @@ class BeamOptions:
 
     def settings(self) -> Settings:
         """The pruning settings of the compiled search."""
-        ratio = math.exp(-self.beam_threshold)
-        rivals_wanted = self.words or self.nbest > 1
-        discount = max(ratio, SMALLEST_DISCOUNT) if rivals_wanted else 0.0
-        return Settings(int(self.beam), float(self.token_threshold), ratio, discount)
+        return Settings(int(self.beam), float(self.token_threshold), math.exp(-self.beam_threshold))
 
 
 @dataclass(frozen=True)

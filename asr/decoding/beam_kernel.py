@@ -23,7 +23,7 @@ from asr.decoding.fusion import Fusion, arc_bound, arc_gain, last_variant, main_
 from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.posteriors import exponentials, likeliest_unit, list_tokens, probability
 from asr.decoding.prefix_tree import NONE, ROOT, add_child, clear, find_child, find_place
-from asr.decoding.recombination import future_of, rank
+from asr.decoding.selection import beam_cut
 from asr.units import BLANK
 
 TOLERANCE = 0.0201  # a little more than NORMALISATION_TOLERANCE, so that what fails here fails there
@@ -43,7 +43,6 @@ def start(ws: Workspace, fusion: Fusion) -> None:
     entry["token"] = BLANK  # which no unit repeats
     entry["variant"] = 0
     entry["gain"] = 1.0
-    entry["future"] = future_of(ws.tree.nodes[ROOT])
     entry["blank"] = 1.0
     entry["label"] = 0.0
     ws.width[0] = 1
@@ -72,7 +71,7 @@ def advance(
         best, lowest = stay(ws, fusion, row, tried)
         count = 0
         if tried > 0:
-            count, best = extend(ws, fusion, settings, row, tried, best)
+            count, best = extend(ws, fusion, settings, row, tried, best, lowest)
             for position in range(tried):
                 ws.positions[ws.tokens[position]] = NONE
         if best <= 0.0:
@@ -140,7 +139,7 @@ def stay(ws: Workspace, fusion: Fusion, row: NDArray[np.float32], tried: int) ->
 
 @inlined
 def extend(
-    ws: Workspace, fusion: Fusion, settings: Settings, row: NDArray[np.float32], tried: int, best: float
+    ws: Workspace, fusion: Fusion, settings: Settings, row: NDArray[np.float32], tried: int, best: float, lowest: float
 ) -> tuple[int, float]:
     """Collect the prefixes that this frame's units can make and that are not in the beam.
 
@@ -149,6 +148,8 @@ def extend(
     """
     width = ws.width[0]
     floor = best * settings.beam_ratio
+    if width == settings.beam:  # a full beam of prefixes that stay: nothing below the last of them gets in
+        floor = max(floor, lowest)
     count = 0
     for index in range(width):
         entry = ws.beam[index]
@@ -170,10 +171,10 @@ def extend(
                 if score < floor or score <= 0.0:
                     continue
                 if count == ws.candidates.shape[0]:
-                    count, floor = thin_out(ws, settings, count, best, floor)
+                    count, floor = thin_out(ws, count, settings.beam, best, floor)
                     if score < floor:
                         continue
-                ws.scores[width + count] = score
+                ws.fresh[count] = score
                 candidate = ws.candidates[count]
                 candidate["gain"] = gain
                 candidate["parent"] = parent
@@ -196,74 +197,61 @@ def in_beam(ws: Workspace, index: int, position: int, tried: int, token: int, va
 
 
 @kernel
-def thin_out(ws: Workspace, settings: Settings, count: int, best: float, floor: float) -> tuple[int, float]:
+def thin_out(ws: Workspace, count: int, beam: int, best: float, floor: float) -> tuple[int, float]:
     """Make room among the candidates by dropping those that the beam has no place for.
 
     Returns:
         Number of candidates left, and the score below which no other needs to be collected.
     """
-    width = ws.width[0]
-    cut = rank(ws, settings, count, best)
+    cut = beam_cut(ws.scores, ws.width[0], ws.fresh, count, beam, best, ws.bins, ws.scratch)
+    floor = max(floor, cut)
     kept = 0
     for index in range(count):
-        if ws.ranks[width + index] >= cut and ws.ranks[width + index] > 0.0 and kept < settings.beam:
-            ws.scores[width + kept] = ws.scores[width + index]
+        if ws.fresh[index] >= floor and kept < beam:
+            ws.fresh[kept] = ws.fresh[index]
             ws.candidates[kept] = ws.candidates[index]
             kept += 1
-    return kept, max(cut, floor)
-
-
-@inlined
-def above(scores: NDArray[np.float64], count: int, floor: float) -> int:
-    """How many of the first `count` scores are not below the floor."""
-    found = 0
-    for index in range(count):
-        found += scores[index] >= floor
-    return found
+    return kept, floor
 
 
 @inlined
 def renew_beam(ws: Workspace, fusion: Fusion, settings: Settings, count: int, best: float, lowest: float) -> None:
     """Make the best of the prefixes that stay and of the `count` candidates the beam."""
-    width = ws.width[0]
-    floor = best * settings.beam_ratio
-    ranks, cut = ws.scores, floor
-    full = width + count > settings.beam and above(ws.scores, width + count, floor) > settings.beam
-    if full:
-        cut = rank(ws, settings, count, best)
-        ranks = ws.ranks
+    cut = best * settings.beam_ratio
+    if ws.width[0] + count > settings.beam:
+        full = beam_cut(ws.scores, ws.width[0], ws.fresh, count, settings.beam, best, ws.bins, ws.scratch)
+        cut = max(cut, full)
     scale = 1.0
     if best < SMALL or best > LARGE:
         scale = 1.0 / best
         ws.log_scale[0] += np.log(best)
-    if full or lowest < floor or lowest <= 0.0:
-        drop(ws, ranks, cut, floor)
+    if lowest < cut or lowest <= 0.0:
+        drop(ws, cut)
     kept = ws.width[0]
     for index in range(kept):
         entry = ws.beam[index]
         entry["blank"] = entry["next_blank"] * scale
         entry["label"] = entry["next_label"] * scale
-    for index in range(width, width + count):
-        if ranks[index] >= cut and ranks[index] > 0.0 and ws.scores[index] >= floor and kept < settings.beam:
-            settle(ws, fusion, ws.candidates[index - width], kept, ws.scores[index] * scale)
+    for index in range(count):
+        if ws.fresh[index] >= cut and kept < settings.beam:
+            settle(ws, fusion, ws.candidates[index], kept, ws.fresh[index] * scale)
             kept += 1
     ws.width[0] = kept
 
 
 @inlined
-def drop(ws: Workspace, ranks: NDArray[np.float64], cut: float, floor: float) -> None:
-    """Take prefixes that rank below `cut` or score below `floor` out of the beam; the last ones fill their places."""
+def drop(ws: Workspace, cut: float) -> None:
+    """Take the prefixes below `cut` out of the beam; the last ones fill their places."""
     width = ws.width[0]
     index = 0
     while index < width:
-        if ranks[index] >= cut and ranks[index] > 0.0 and ws.scores[index] >= floor:
+        if ws.scores[index] >= cut and ws.scores[index] > 0.0:
             index += 1
             continue
         ws.tree.slots[ws.beam[index]["node"]] = NONE
         width -= 1
         if index < width:
             ws.beam[index] = ws.beam[width]
-            ranks[index] = ranks[width]
             ws.scores[index] = ws.scores[width]
             ws.tree.slots[ws.beam[index]["node"]] = index
     ws.width[0] = width
@@ -285,6 +273,5 @@ def settle(ws: Workspace, fusion: Fusion, candidate: NDArray[np.void], slot: int
     entry["token"] = token
     entry["variant"] = variant
     entry["gain"] = candidate["gain"]
-    entry["future"] = future_of(ws.tree.nodes[child])
     entry["blank"] = 0.0
     entry["label"] = mass

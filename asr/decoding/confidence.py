@@ -106,6 +106,15 @@ def log_odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(np.log(bounded) - np.log1p(-bounded), -LIMIT, LIMIT)
 
 
+def right_words(words: Sequence[str], reference: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether each recognised word is right: (n,), by the alignment of fewest errors."""
+    right = np.zeros(len(words), bool)
+    for block in Levenshtein.opcodes(words, reference):
+        if block.tag == "equal":
+            right[block.src_start : block.src_end] = True
+    return right
+
+
 def fit_confidence(features: NDArray[np.float64], correct: NDArray[np.bool_]) -> ConfidenceModel:
     """Fit the calibration: ridge logistic regression by Newton's method.
 

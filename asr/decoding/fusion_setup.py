@@ -25,7 +25,7 @@ from asr.decoding.lm_text import lm_symbols
 from asr.decoding.ngram import NGramArrays, NGramModel
 from asr.decoding.phrase_automaton import no_phrases
 from asr.decoding.spelling import empty_graph
-from asr.decoding.vocabulary_check import missing_units, missing_words, spell_vocabulary
+from asr.decoding.vocabulary_check import check_phrases, missing_units, missing_words, spell_vocabulary
 from asr.errors import DecodingError
 from asr.units import BLANK, Units
 
@@ -95,6 +95,8 @@ def build_knowledge(
     if lm is not None:
         fusion = fusion._replace(has_lm=True, start_state=lm.start_state, ngram=lm.arrays)
     if phrases is not None:
+        if lexicon is not None:
+            check_phrases(phrases.boosts, lexicon)
         fusion = fusion._replace(has_phrases=True, phrases=phrases.arrays)
     return Knowledge(reweighted(fusion, weights), names)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 from asr.decoding.decoder import Decoder
 from asr.decoding.hypothesis import Hypothesis
 from asr.errors import AsrError, DecodingError
+from asr.progress import setup_logging
 
 Utterances = Iterable[tuple[str, NDArray[np.floating]]]
 Outcome = list[Hypothesis] | AsrError
@@ -23,7 +27,7 @@ _decoder: Decoder | None = None  # of a worker process
 
 
 def decode_all(
-    make_decoder: Callable[[], Decoder], utterances: Utterances, processes: int = 1
+    make_decoder: Callable[[], Decoder], utterances: Utterances, processes: int = 1, built: Decoder | None = None
 ) -> Iterator[tuple[str, Outcome]]:
     """Decode utterances, in their order.
 
@@ -34,17 +38,24 @@ def decode_all(
             it loads is memory-mapped, so the processes share one copy.
         utterances: (id, (T, V) log-probabilities); consumed as the work proceeds.
         processes: 1 decodes in this process.
+        built: what `make_decoder` builds, where the caller has it already.
 
     Raises:
         AsrError: the decoder cannot be built.
         DecodingError: a process died.
     """
-    if processes <= 1:
-        decoder = make_decoder()
-        for utterance_id, log_probs in utterances:
-            yield utterance_id, _outcome(decoder, utterance_id, log_probs)
-        return
-    make_decoder()  # a mistake in the options is reported here, once, and compiled code is on disk for the processes
+    decoder = built or make_decoder()
+    remaining = iter(utterances)
+    # The first one is decoded here in any case, so that compiled code is on disk before the processes look for it.
+    for utterance_id, log_probs in islice(remaining, 1 if processes > 1 else None):
+        yield utterance_id, _outcome(decoder, utterance_id, log_probs)
+    if processes > 1:
+        yield from _decode_in_processes(make_decoder, remaining, processes)
+
+
+def _decode_in_processes(
+    make_decoder: Callable[[], Decoder], utterances: Utterances, processes: int
+) -> Iterator[tuple[str, Outcome]]:
     # Forked processes would inherit the locks of threads that they do not have.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(make_decoder,)) as pool:
@@ -79,7 +90,18 @@ def _outcome(decoder: Decoder, utterance_id: str, log_probs: NDArray[np.floating
 
 def _start_worker(make_decoder: Callable[[], Decoder]) -> None:
     global _decoder
-    _decoder = make_decoder()
+    with repeating():
+        _decoder = make_decoder()
+
+
+@contextmanager
+def repeating() -> Iterator[None]:
+    """In a worker process: log as the command does, but not the warnings of what its parent has built before."""
+    setup_logging()
+    logger = logging.getLogger("asr")
+    logger.setLevel(logging.ERROR)
+    yield
+    logger.setLevel(logging.NOTSET)
 
 
 def _work(utterance_id: str, log_probs: NDArray[np.floating]) -> Outcome:

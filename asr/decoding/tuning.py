@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from asr.decoding.beam import BeamDecoder
-from asr.decoding.confidence import ConfidenceModel, fit_confidence
+from asr.decoding.confidence import ConfidenceModel, fit_confidence, right_words
 from asr.decoding.fusion_setup import Weights
-from asr.decoding.log_probs import read_log_probs
+from asr.decoding.log_probs import check_log_probs, read_log_probs
+from asr.decoding.parallel import repeating
 from asr.decoding.recipe import DecoderRecipe, shared
 from asr.errors import DecodingError
 from asr.files import atomic_write
@@ -96,16 +97,15 @@ def _tune(
     betas: Sequence[float], thresholds: Sequence[tuple[float, float]], processes: int,
 ) -> Tuning:  # fmt: skip
     first = recipe.options.token_threshold, recipe.options.beam_threshold
-    _Bench(recipe, log_probs, references)  # mistakes are reported before any process is started
+    bench = _Bench(recipe, log_probs, references)  # mistakes are reported before any process is started
     grid = [(alpha, beta, *first) for alpha in alphas for beta in betas]
-    trials = _try_all(recipe, log_probs, references, grid, processes)
+    trials = _try_all(bench, (recipe, log_probs, references), grid, processes)
     best = choose_weights(trials)
     log.info("best weights: alpha %g, beta %g (WER %.2f%%)", best.alpha, best.beta, 100 * best.wer)
     _warn_at_edges(best, alphas, betas)
     # Times are compared, so the second round is not parallel: processes would slow each other down.
-    pruned = _try_all(recipe, log_probs, references, [(best.alpha, best.beta, *pair) for pair in thresholds], 1)
+    pruned = [bench.run((best.alpha, best.beta, *pair)) for pair in thresholds]
     chosen = min([best, *pruned], key=lambda trial: (trial.errors, trial.milliseconds)) if pruned else best
-    bench = _Bench(recipe, log_probs, references)
     return Tuning([*trials, *pruned], chosen, bench.calibrate(chosen), recipe.weights.unknown_penalty)
 
 
@@ -133,6 +133,8 @@ class _Bench:
         if missing or not self.utterances:
             reason = f"has {len(missing)} utterances without a reference ({missing[:3]})" if missing else "is empty"
             raise DecodingError(log_probs, reason, "give the references of the same set")
+        for name, array in self.utterances:
+            check_log_probs(array, len(self.decoder.units), name)
         self.references = {name: references[name].split() for name, _ in self.utterances}
         self.words = sum(map(len, self.references.values()))
         if not self.words:
@@ -154,12 +156,8 @@ class _Bench:
         correct: list[bool] = []
         for name, log_probs in self.utterances:
             words, found = decoder.confidence_features(log_probs)
-            right = np.zeros(len(words), bool)
-            for block in Levenshtein.opcodes(words, self.references[name]):
-                if block.tag == "equal":
-                    right[block.src_start : block.src_end] = True
             features.append(found)
-            correct += right.tolist()
+            correct += right_words(words, self.references[name]).tolist()
         if not correct:
             log.warning("no words were recognised: the confidence calibration stays at its defaults")
             return ConfidenceModel()
@@ -180,7 +178,8 @@ _bench: _Bench | None = None  # of a worker process
 
 def _start_worker(recipe: DecoderRecipe, log_probs: str | Path, references: Mapping[str, str]) -> None:
     global _bench
-    _bench = _Bench(recipe, log_probs, references)
+    with repeating():
+        _bench = _Bench(recipe, log_probs, references)
 
 
 def _run(setting: tuple[float, float, float, float]) -> Trial:
@@ -189,16 +188,15 @@ def _run(setting: tuple[float, float, float, float]) -> Trial:
 
 
 def _try_all(
-    recipe: DecoderRecipe, log_probs: str | Path, references: Mapping[str, str],
+    bench: _Bench, made_of: tuple[DecoderRecipe, str | Path, Mapping[str, str]],
     settings: Sequence[tuple[float, float, float, float]], processes: int,
 ) -> list[Trial]:  # fmt: skip
     if processes <= 1:
-        bench = _Bench(recipe, log_probs, references)
         return [bench.run(setting) for setting in track(settings, "tuning")]
+    first = bench.run(settings[0])  # here, so that compiled code is on disk before the processes look for it
     context = multiprocessing.get_context("spawn")
-    arguments = (recipe, log_probs, dict(references))
-    with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=arguments) as pool:
-        return list(track(pool.map(_run, settings), "tuning", total=len(settings)))
+    with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=made_of) as pool:
+        return [first, *track(pool.map(_run, settings[1:]), "tuning", total=len(settings) - 1)]
 
 
 def _warn_at_edges(best: Trial, alphas: Sequence[float], betas: Sequence[float]) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from asr.decoding.beam import BeamOptions
 from asr.decoding.biasing import read_phrases
 from asr.decoding.fusion_setup import Weights
+from asr.decoding.lexicon import Lexicon
 from asr.decoding.log_probs import read_meta
 from asr.decoding.recipe import DecoderRecipe
 from asr.decoding.tuning import tune, write_tuning
+from asr.decoding.vocabulary_check import check_references
 from asr.errors import UsageError
 
 MOST_VALUES = 200
@@ -73,6 +75,8 @@ def tune_files(
         raise UsageError(
             "--lm", "is missing: without a language model or lexicon there is no weight to tune", "give one"
         )
+    if lexicon is not None:
+        check_references(references.values(), Lexicon.from_file(lexicon))
     tried_alphas = grid_values(alphas, "--alphas") if lm is not None else [0.0]
     tried_betas = grid_values(betas, "--betas")
     meta = read_meta(log_probs)

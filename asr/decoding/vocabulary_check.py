@@ -7,7 +7,8 @@ what does not fit is counted: a little of it is a warning, more than half an err
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from asr.decoding.lexicon import Lexicon
@@ -107,6 +108,34 @@ def missing_words(words: Sequence[str], lm: NGramModel) -> list[str]:
     what = "words of the lexicon are not in the language model"
     _judge("lexicon", what, misses, len(words), hint, fits=len(words) - len(misses) >= LEAST_SHARE * fewer)
     return misses
+
+
+def check_phrases(phrases: Iterable[str], lexicon: Lexicon) -> list[str]:
+    """Phrases that a search confined to a lexicon can never find, counted in a warning.
+
+    Raises:
+        DecodingError: it can find none of them.
+    """
+    every = list(phrases)
+    lost = [phrase for phrase in every if not all(word in lexicon.entries for word in phrase.split())]
+    what = "phrases have words outside the lexicon and can never be recognised"
+    _judge("hotwords", what, lost, len(every), "add their words to the lexicon", fits=len(lost) < len(every))
+    return lost
+
+
+def check_references(texts: Iterable[str], lexicon: Lexicon) -> list[str]:
+    """Words of references, each once, that are outside the lexicon: sure errors, counted in a warning."""
+    counts = Counter(word for text in texts for word in text.split())
+    outside = [word for word in counts if word not in lexicon.entries]
+    if outside:
+        lost, total = sum(counts[word] for word in outside), sum(counts.values())
+        logger.warning(
+            "%d of %d reference words are outside the lexicon and cannot be recognised (%s)",
+            lost,
+            total,
+            _some(outside),
+        )
+    return outside
 
 
 def _refuse_pieces(lm: NGramModel) -> None:

@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.decoding.arpa_writing import write_arpa
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.greedy import collapse
 from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.lexicon import Lexicon
+from asr.decoding.lm_files import load_tables
 from asr.decoding.log_probs import check_log_probs
 from asr.decoding.times import split_words, timed_words, unit_spans
 from asr.decoding.vocabulary_check import spell_vocabulary
@@ -41,13 +43,13 @@ class WfstDecoder:
         units: the acoustic model's units.
         seconds_per_frame: of its output.
         lexicon: the only words that can be recognised.
-        arpa: n-gram model over these words; its other words are left out.
+        arpa: n-gram model over these words, ARPA file or folder of `asr lm train`; its other words are left out.
         weights: alpha and beta; there are no unknown words.
         beam: natural-log score below the best at which a state is dropped.
 
     Raises:
         MissingExtraError: a package is not installed.
-        DecodingError: the lexicon cannot be spelled in the units, or the graph is empty.
+        DecodingError: the lexicon cannot be spelled in the units, the model is broken, or the graph is empty.
     """
 
     def __init__(
@@ -91,9 +93,11 @@ class WfstDecoder:
         with tempfile.TemporaryDirectory() as folder:
             table = Path(folder) / "words.txt"
             table.write_text("".join(f"{word} {index}\n" for index, word in enumerate(self.words)), encoding="utf-8")
+            plain = Path(folder) / "lm.arpa"
+            write_arpa(load_tables(arpa), plain)  # from any form, and with our reader's errors
             return str(
                 _import("kaldilm").arpa2fst(
-                    str(arpa), disambig_symbol=BACKOFF_SYMBOL, read_symbol_table=str(table), max_arpa_warnings=0
+                    str(plain), disambig_symbol=BACKOFF_SYMBOL, read_symbol_table=str(table), max_arpa_warnings=0
                 )
             )
 

@@ -55,7 +55,8 @@ def _warp_time(features: torch.Tensor, farthest: int, generator: np.random.Gener
         return features
     centre = int(generator.integers(farthest + 1, frames - farthest))
     moved = centre + int(generator.integers(-farthest, farthest + 1))
-    position = torch.from_numpy(np.interp(np.arange(frames), [0, moved, frames - 1], [0, centre, frames - 1]))
+    moves = np.interp(np.arange(frames), [0, moved, frames - 1], [0, centre, frames - 1])
+    position = torch.from_numpy(moves).to(features.device)
     below = position.long().clamp(max=frames - 2)
     share = (position - below).to(features.dtype).unsqueeze(1)
     return features[below] * (1.0 - share) + features[below + 1] * share

@@ -21,6 +21,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from asr.model import lstm_function
+
 
 def reverse_within_lengths(x: Tensor, lengths: Tensor) -> Tensor:
     """Reverse each utterance in time within its own length; what lies beyond a length is unspecified.
@@ -65,15 +67,22 @@ class LstmLayer(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, F), (B,) -> (B, T, D); frames beyond a length are unspecified."""
-        y = self.forward_lstm(x)[0]
-        if self.backward_lstm is not None:
-            backward = self.backward_lstm(reverse_within_lengths(x, lengths))[0]
-            y = torch.cat([y, reverse_within_lengths(backward, lengths)], dim=-1)
+        y = self._both_directions(x, lengths)
         if self.projection is not None:
             y = self.projection(y)
         if self.norm is not None:
             y = self.norm(y)
         return self.dropout(y)
+
+    def _both_directions(self, x: Tensor, lengths: Tensor) -> Tensor:
+        lstms = [lstm for lstm in (self.forward_lstm, self.backward_lstm) if lstm is not None]
+        if lstm_function.applies(x, lstms[0].hidden_size):
+            return lstm_function.recurrence(x, lengths, [tuple(lstm.parameters()) for lstm in lstms])
+        y = self.forward_lstm(x)[0]
+        if self.backward_lstm is not None:
+            backward = self.backward_lstm(reverse_within_lengths(x, lengths))[0]
+            y = torch.cat([y, reverse_within_lengths(backward, lengths)], dim=-1)
+        return y
 
 
 class LstmStack(nn.Module):

@@ -85,12 +85,14 @@ class EpochPlan:
         padding: share of the padded frames that is padding, 0..1.
         loads: seconds that each batch takes with its padding, by which processes share an update; they take turns
             where it is empty.
+        longest: number of the batch that takes most seconds with its padding.
     """
 
     batches: Sequence[Any]
     seconds: float
     padding: float
     loads: Sequence[float] = ()
+    longest: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ class Examples:
         items = self.items(epoch)
         batches = plan_epoch(items, self.config.batching, self.config.seed, epoch)
         loads = padded_seconds(items, batches)
-        return EpochPlan(batches, total_seconds(items), padding_share(items, batches), loads)
+        longest = max(range(len(loads)), key=loads.__getitem__, default=0)
+        return EpochPlan(batches, total_seconds(items), padding_share(items, batches), loads, longest)
 
     def facts(self) -> SetFacts:
         """How much there is."""

@@ -90,9 +90,10 @@ class StreamExamples:
     def plan(self, epoch: int) -> EpochPlan:
         """What this epoch trains on, and in which order; a pure function of index, configuration and `epoch`."""
         plan = self._plan_of(epoch)
-        padded = sum(plan.totals.loads)
-        padding = 1 - plan.totals.seconds / padded if padded else 0.0
-        return EpochPlan(PlannedBatches(plan), plan.totals.seconds, max(0.0, padding), plan.totals.loads)
+        loads = plan.totals.loads
+        padding = max(0.0, 1 - plan.totals.seconds / float(loads.sum(dtype=np.float64)))
+        # Without loads processes take turns, so that each keeps to its own lanes.
+        return EpochPlan(PlannedBatches(plan), plan.totals.seconds, padding, longest=int(loads.argmax()))
 
     def batch(self, planned: PlannedBatch, epoch: int) -> Batch:
         """One batch of an epoch's plan."""

@@ -57,13 +57,13 @@ class EpochTotals:
     Attributes:
         lanes: (lanes,) batches of each lane.
         sizes: (batches,) utterances of each batch of the epoch.
-        loads: seconds of each batch with its padding.
+        loads: (batches,) seconds of each batch with its padding.
         seconds: of audio in all.
     """
 
     lanes: np.ndarray
     sizes: np.ndarray
-    loads: array[float]
+    loads: np.ndarray
     seconds: float
 
 
@@ -98,9 +98,7 @@ class StreamPlan:
                 loads[lane].extend(float(window.seconds[numbers].max()) * len(numbers) for numbers in window.batches)
         counts = np.array([len(each) for each in sizes], dtype=np.int64)
         order = np.lexsort([np.repeat(np.arange(self.lanes), counts), np.concatenate([np.arange(n) for n in counts])])
-        return EpochTotals(
-            counts, np.concatenate(sizes)[order], array("f", np.concatenate(loads)[order].tobytes()), seconds
-        )
+        return EpochTotals(counts, np.concatenate(sizes)[order], np.concatenate(loads)[order], seconds)
 
     def numbers(self, lane: int, first: int, count: int) -> np.ndarray:
         """Positions in the epoch of `count` batches of a lane: lanes take turns, those that are done passed over."""
@@ -191,19 +189,13 @@ class StreamPlan:
 
 @dataclass(frozen=True)
 class PlannedBatch:
-    """One batch of a plan: its number, and how many utterances are in it.
-
-    As a sequence it stands for their ids, which are in the shards: each is called by the batch's number.
-    """
+    """One batch of a plan: its number, and, as its length, how many utterances are in it."""
 
     number: int
     utterances: int
 
     def __len__(self) -> int:
         return self.utterances
-
-    def __iter__(self) -> Iterator[str]:
-        return iter([f"batch-{self.number}"] * self.utterances)
 
 
 class PlannedBatches(Sequence[PlannedBatch]):

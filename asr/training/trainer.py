@@ -199,8 +199,7 @@ class Trainer:
 
     def _rehearse(self, plan: EpochPlan) -> None:
         """Try the longest batch, as long as the slowest speed of later epochs can make it."""
-        longest = max(range(len(plan.loads)), key=plan.loads.__getitem__, default=0)
-        batch = self.train_examples.batch(plan.batches[longest], self.progress.epoch)
+        batch = self.train_examples.batch(plan.batches[plan.longest], self.progress.epoch)
         most_frames = int(self.config.batching.seconds * 1000 / self.config.features.frame_shift_ms)
         self.updater.rehearse(stretched(batch, 1 / self.config.augmentation.slowest, most_frames))
         self.rehearsed = True

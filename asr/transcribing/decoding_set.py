@@ -20,9 +20,11 @@ from asr.decoding.batched import decode_batches
 from asr.decoding.decoder import BatchDecoder
 from asr.decoding.greedy import GreedyDecoder
 from asr.decoding.hypothesis import Hypothesis, Word
+from asr.decoding.lexicon import Lexicon
 from asr.decoding.log_probs import write_log_probs
 from asr.decoding.nbest_files import write_nbest
 from asr.decoding.parallel import Outcome, decode_all
+from asr.decoding.vocabulary_check import check_references
 from asr.errors import AsrError, UsageError
 from asr.features.store import FeatureStore
 from asr.files import atomic_write
@@ -91,6 +93,8 @@ def decode_set(
     if processes > 1 and recognizer.recipe is None and not isinstance(recognizer.decoder, GreedyDecoder):
         raise UsageError("--nj", "has no effect on this search", "leave it out, or use the compiled search")
     utterances = load_manifest(manifest)
+    if recognizer.recipe is not None and recognizer.recipe.lexicon is not None:
+        check_references((utterance.text for utterance in utterances), Lexicon.from_file(recognizer.recipe.lexicon))
     store = FeatureStore.open(features) if features is not None else None
     failed: list[str] = []
     started = time.monotonic()
@@ -147,7 +151,7 @@ def _outcomes(
     from asr.decoding.recipe import shared
 
     with shared(recognizer.recipe) as recipe:
-        yield from decode_all(recipe, utterances, min(processes, len(utterances)))
+        yield from decode_all(recipe, utterances, min(processes, len(utterances)), recognizer.decoder)
 
 
 def _write_results(out: Path, utterances: Sequence[Utterance], hypotheses: dict[str, Hypothesis]) -> None:

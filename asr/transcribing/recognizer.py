@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 LOGGER = logging.getLogger("asr")
+SHOWN = 5  # phrases named in the report
 BATCHING = BatchingConfig(seconds=160.0, utterances=16)
 
 
@@ -95,7 +96,9 @@ class Recognizer:
         fired = self.phrases.report(texts)
         heard = ", ".join(f"{phrase} ({count})" for phrase, count in fired.items() if count)
         LOGGER.info("hotwords in the transcripts: %s", heard or "none")
-        LOGGER.info("hotwords that did not occur: %d of %d", sum(not count for count in fired.values()), len(fired))
+        silent = [phrase for phrase, count in fired.items() if not count]
+        named = f" ({', '.join(silent[:SHOWN])}{', ...' if len(silent) > SHOWN else ''})" if silent else ""
+        LOGGER.info("hotwords that did not occur: %d of %d%s", len(silent), len(fired), named)
 
     def transcribe_batch(self, waves: Sequence[np.ndarray]) -> list[Transcript]:
         """Transcribe several recordings (N,) at the model's rate, in their order."""

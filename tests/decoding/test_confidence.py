@@ -7,6 +7,7 @@ from asr.decoding.confidence import (
     ConfidenceModel,
     fit_confidence,
     log_odds,
+    right_words,
     word_features,
     word_posteriors,
 )
@@ -32,6 +33,13 @@ def test_features_are_log_odds_of_posterior_mean_peak_and_lowest_peak():
     features = word_features(words, RIVALS, peaks)
     odds = [[0.8, 0.6, 0.4], [0.9, 0.9, 0.9], [0.9, 0.5, 0.5]]
     np.testing.assert_allclose(features, np.log(np.array(odds) / (1 - np.array(odds))), atol=1e-9)
+
+
+def test_right_words_are_those_of_the_best_alignment():
+    assert right_words(["a", "b", "c", "d"], ["a", "x", "c", "d"]).tolist() == [True, False, True, True]
+    assert right_words(["a", "b", "b", "c"], ["a", "b", "c"]).sum() == 3
+    assert right_words([], ["a"]).tolist() == []
+    assert right_words(["a"], []).tolist() == [False]
 
 
 def test_certainty_is_finite():

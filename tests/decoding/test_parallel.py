@@ -55,6 +55,30 @@ def test_a_decoder_that_cannot_be_built_is_reported_before_any_work(recipe, tmp_
         next(decode_all(replace(recipe, lm=tmp_path / "missing"), utterances(2), processes=2))
 
 
+def test_compiled_code_is_on_disk_before_the_processes_start(monkeypatch):
+    """The first utterance is decoded in this process; the pool comes after it."""
+    decoded = []
+    monkeypatch.setattr("asr.decoding.parallel.ProcessPoolExecutor", lambda *_, **__: pytest.fail("started"))
+
+    class Decoder:
+        def decode(self, log_probs):
+            decoded.append(len(log_probs))
+            return []
+
+    outcomes = decode_all(Decoder, utterances(3), processes=2)
+    assert next(outcomes) == ("utt0", [])
+    assert decoded == [10]
+    with pytest.raises(pytest.fail.Exception, match="started"):
+        next(outcomes)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 7])
+def test_no_utterances_and_fewer_than_processes(recipe, processes):
+    assert list(decode_all(recipe, [], processes)) == []
+    (one,) = decode_all(recipe, utterances(1), processes)
+    assert one[0] == "utt0"
+
+
 DYING = """
 import os
 

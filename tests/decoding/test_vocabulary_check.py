@@ -6,10 +6,11 @@ import pytest
 
 from asr.decoding.automaton import build_model
 from asr.decoding.beam import BeamDecoder
+from asr.decoding.biasing import Phrases
 from asr.decoding.kneser_ney import train_ngrams
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.lm_text import split_characters
-from asr.decoding.vocabulary_check import check_vocabulary, spell_vocabulary
+from asr.decoding.vocabulary_check import check_references, check_vocabulary, spell_vocabulary
 from asr.errors import DecodingError
 from asr.units import Units
 
@@ -116,6 +117,23 @@ def test_pieces_read_as_words_are_refused_with_the_command_that_mends_it(text, o
     with pytest.raises(DecodingError, match=f"is over {over} .'{example}' is one of its words") as caught:
         check_vocabulary(model(text), LOWER)
     assert f"asr lm convert ARPA FOLDER --unit {over}" in caught.value.remedy
+
+
+def test_phrases_outside_a_lexicon_can_never_fire(caplog):
+    lexicon = Lexicon.from_words(["ab", "cab"])
+    phrases = Phrases({"ab cab": 2.0, "cab bac": 2.0}, LOWER)
+    BeamDecoder(LOWER, 0.04, lexicon=lexicon, phrases=phrases)
+    assert "1 of 2 phrases have words outside the lexicon and can never be recognised (cab bac)" in caplog.text
+    with pytest.raises(DecodingError, match="hotwords: 1 of 1 phrases have words outside the lexicon"):
+        BeamDecoder(LOWER, 0.04, lexicon=lexicon, phrases=Phrases({"bac": 1.0}, LOWER))
+
+
+def test_reference_words_outside_a_lexicon_are_counted(caplog):
+    lexicon = Lexicon.from_words(["ab", "cab"])
+    assert check_references(["ab cab", "ab ab"], lexicon) == []
+    assert caplog.text == ""
+    assert check_references(["ab bac", "bac zoo ab"], lexicon) == ["bac", "zoo"]
+    assert "3 of 5 reference words are outside the lexicon and cannot be recognised (bac, zoo)" in caplog.text
 
 
 @pytest.mark.parametrize("with_lexicon", [False, True])

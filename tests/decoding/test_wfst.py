@@ -11,6 +11,7 @@ from asr.decoding.automaton import build_model
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.kneser_ney import train_ngrams
 from asr.decoding.lexicon import Lexicon
+from asr.decoding.lm_files import save_lm
 from asr.decoding.wfst import WfstDecoder, ctc_arcs, lexicon_arcs, scaled, spell_words
 from asr.errors import DecodingError, MissingExtraError
 from asr.units import BLANK_SYMBOL, Units, required_frames
@@ -65,6 +66,33 @@ def test_pronunciations_and_homophones(tmp_path):
     (found,) = WfstDecoder(units, 0.1, lexicon, tmp_path / "lm.arpa").decode(np.log(probs).astype(np.float32))
     assert found.text == "two won"
     assert found.tokens == [1, 2, 1]
+
+
+def test_the_model_may_be_packed_or_a_folder(tmp_path):
+    installed()
+    tables = train_ngrams(SENTENCES * 3, order=2)
+    for name in ("lm.arpa", "lm.arpa.gz", "lm"):
+        save_lm(tables, tmp_path / name)
+    log_probs = random_log_probs(1)
+    plain, packed, folder = (
+        WfstDecoder(UNITS, 0.1, LEXICON, tmp_path / name).decode(log_probs) for name in ("lm.arpa", "lm.arpa.gz", "lm")
+    )
+    assert plain == packed
+    assert folder[0].text == plain[0].text
+
+
+def test_a_model_cut_in_the_middle_is_named(arpa):
+    installed()
+    arpa.write_text(arpa.read_text()[:60])
+    with pytest.raises(DecodingError, match=r"lm\.arpa"):
+        WfstDecoder(UNITS, 0.1, LEXICON, arpa)
+
+
+def test_bad_log_probabilities_are_named(arpa):
+    installed()
+    with pytest.raises(DecodingError, match="frame 0 sums to 4"):
+        WfstDecoder(UNITS, 0.1, LEXICON, arpa).decode(np.zeros((3, 4), np.float32))
+    assert WfstDecoder(UNITS, 0.1, LEXICON, arpa).decode(np.empty((0, 4), np.float32))[0].text == ""
 
 
 def test_missing_packages_name_the_extra(arpa, monkeypatch):

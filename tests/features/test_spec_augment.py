@@ -78,3 +78,12 @@ def test_too_short_to_warp_is_left():
     config = AugmentationConfig(**{**NONE, "time_warp_frames": 8})
     short = torch.randn(17, 3)
     assert torch.equal(spec_augment(short, config, np.random.default_rng(0)), short)
+
+
+@pytest.mark.gpu
+def test_the_same_draws_on_the_gpu():
+    features = torch.randn(200, 80)
+    config = AugmentationConfig(time_warp_frames=5)
+    expected = spec_augment(features, config, np.random.default_rng(0))
+    masked = spec_augment(features.cuda(), config, np.random.default_rng(0))
+    torch.testing.assert_close(masked.cpu(), expected, atol=1e-6, rtol=0)

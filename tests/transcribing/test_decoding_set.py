@@ -34,8 +34,8 @@ def manifest(tmp_path):
 
 @pytest.fixture
 def arpa(tmp_path):
-    """A word 2-gram model as an ARPA file."""
-    (tmp_path / "text.txt").write_text("ab cd\nabba\nab abba dad\ncab dad ab\n")
+    """A word 2-gram model as an ARPA file, with a word that the units cannot spell."""
+    (tmp_path / "text.txt").write_text("ab cd\nabba\nab abba dad\ncab dad ab xyz\n")
     assert run(["lm", "train", str(tmp_path / "text.txt"), "--order", "2", "--out", str(tmp_path / "lm.arpa")]) == 0
     return tmp_path / "lm.arpa"
 
@@ -84,7 +84,7 @@ def test_an_unreadable_utterance_is_named_and_the_rest_decoded(recognizer, model
     assert len((tmp_path / "out" / "ref.trn").read_text().splitlines()) == 8
 
 
-def test_processes_and_batches_change_nothing(model_folder, manifest, arpa, tmp_path):
+def test_processes_and_batches_change_nothing(model_folder, manifest, arpa, tmp_path, capfd):
     def decoded(name, *options):
         arguments = ["decode", str(manifest), "--model", str(model_folder), "--out", str(tmp_path / name)]
         search = ["--beam-size", "8", "--nbest", "4", "--lm", str(arpa), "--alpha", "0.4"]
@@ -95,7 +95,9 @@ def test_processes_and_batches_change_nothing(model_folder, manifest, arpa, tmp_
     assert alone.keys() == {"ref.trn", "hyp.trn", "hyp.ctm", "nbest.jsonl"}
     assert len(alone["nbest.jsonl"].splitlines()) == 8
     assert len(alone["hyp.ctm"].splitlines()) > 8
+    capfd.readouterr()
     assert decoded("parallel", "--nj", "2") == alone
+    assert capfd.readouterr().err.count("words of the language model cannot be spelled") == 1  # not by each process
     batched = decoded("batched", "--batch-size", "1")
     assert batched["hyp.trn"] == alone["hyp.trn"]
 

@@ -1,0 +1,121 @@
+"""A bidirectional LSTM layer for training on the CPU: one product for all frames, a compiled recurrence, one product.
+
+Shapes: B utterances, T frames (longest of the batch), F inputs, H memory cells a direction, D directions (1 or 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from asr.model import lstm_kernel
+from asr.model.products import times, transposed_times
+from asr.model.tiles import PANEL, pack
+
+
+def applies(x: Tensor, hidden: int) -> bool:
+    """Whether `recurrence` can be used: training in float32 on the CPU, with cells that fill whole panels."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and x.numel() > 0
+        and 4 * hidden % PANEL == 0
+        and torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def recurrence(x: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Outputs of a layer in every direction, side by side; zero beyond a length.
+
+    Args:
+        x: (B, T, F) float32.
+        lengths: (B,) int64.
+        weights: of each direction W_i (4H, F), W_h (4H, H), b_i (4H,), b_h (4H,); the second reads from the end.
+
+    Returns:
+        (B, T, D * H).
+    """
+    return _Recurrence.apply(x, lengths, *(part for direction in weights for part in direction))
+
+
+class _Recurrence(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, lengths: Tensor, *weights: Tensor) -> Tensor:
+        batch, frames, _ = x.shape
+        inputs, states = weights[0::4], weights[1::4]
+        hidden = states[0].shape[1]
+        flat = x.reshape(batch * frames, -1)
+        whole = torch.cat(inputs)
+        biases = [first + second for first, second in zip(weights[2::4], weights[3::4], strict=True)]
+        gates = times(flat, whole.t())
+        cells = x.new_empty((batch * frames, len(states) * hidden))
+        outputs = x.new_zeros((batch * frames, len(states) * hidden))
+        order = np.argsort(-lengths.numpy(), kind="stable")
+        _each_direction(
+            lstm_kernel.forward,
+            [(pack(state.t()), one.numpy()) for state, one in zip(states, biases, strict=True)],
+            (gates, cells, outputs), hidden, order, lengths.numpy(), frames,
+        )  # fmt: skip
+        ctx.save_for_backward(flat, whole, outputs, cells, *states)
+        ctx.gates, ctx.order, ctx.lengths = gates, order, lengths
+        ctx.shape = x.shape
+        return outputs.view(batch, frames, -1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
+        flat, whole, outputs, cells, *states = ctx.saved_tensors
+        if ctx.gates is None:
+            raise RuntimeError("the gradient of the recurrence can be taken once: its gates have been overwritten")
+        gates, ctx.gates = ctx.gates, None
+        batch, frames, _ = ctx.shape
+        hidden = states[0].shape[1]
+        _each_direction(
+            lstm_kernel.backward, [(pack(state),) for state in states],
+            (gates, cells, above.reshape(batch * frames, -1).contiguous()),
+            hidden, ctx.order, ctx.lengths.numpy(), frames,
+        )  # fmt: skip
+        to_input = times(gates, whole).view(ctx.shape) if ctx.needs_input_grad[0] else None
+        inputs = transposed_times(gates, flat).split(4 * hidden)
+        biases = gates.sum(dim=0).split(4 * hidden)
+        gradients: list[Tensor | None] = [to_input, None]
+        for direction, part in enumerate(gates.split(4 * hidden, dim=1)):
+            before = _before(outputs.view(batch, frames, -1), direction, hidden, ctx.lengths)
+            gradients += [inputs[direction], transposed_times(part, before), biases[direction], biases[direction]]
+        return tuple(gradients)
+
+
+def _each_direction(
+    kernel: Any, weights: list[tuple[np.ndarray, ...]], arrays: tuple[Tensor, ...], hidden: int,
+    order: np.ndarray, lengths: np.ndarray, frames: int,
+) -> None:  # fmt: skip
+    """Run a kernel on every direction, at the same time where there are several threads."""
+    views = [array.detach().numpy() for array in arrays]
+
+    def run(direction: int) -> None:
+        kernel(*views, *weights[direction], hidden, order, lengths, frames, direction, direction == 1)
+
+    if len(weights) == 1 or torch.get_num_threads() == 1:
+        for direction in range(len(weights)):
+            run(direction)
+    else:
+        with ThreadPoolExecutor(len(weights)) as pool:
+            list(pool.map(run, range(len(weights))))
+
+
+def _before(outputs: Tensor, direction: int, hidden: int, lengths: Tensor) -> Tensor:
+    """What each frame's recurrence read, (B * T, H): the output one step earlier, zero at the first step."""
+    own = outputs[:, :, direction * hidden : (direction + 1) * hidden]
+    before = torch.zeros_like(own, memory_format=torch.contiguous_format)
+    if direction == 0:
+        before[:, 1:] = own[:, :-1]
+    else:
+        before[:, :-1] = own[:, 1:]  # an utterance's last frame finds the zeros beyond its length
+    return before.view(-1, hidden)

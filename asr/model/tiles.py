@@ -1,0 +1,140 @@
+"""Small matrix products at the speed of the processor, for the recurrence of an LSTM.
+
+Shapes: R rows (utterances of a batch), K depth, N columns.
+
+A recurrent network multiplies a few rows with the same weights once a frame. General libraries prepare their operands
+anew at every call; here the weights are packed once for all frames, into panels of `PANEL` columns, and a tile of
+`ROWS` x `PANEL` sums stays in vector registers while the depth runs (the inner kernel of Goto & van de Geijn 2008,
+"Anatomy of high-performance matrix multiplication"). Every sum is taken over the depth in order, whatever tile it falls
+into, so a row's result does not depend on the other rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+import torch
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from torch import Tensor
+
+_FEATURES = llvmlite.binding.get_host_cpu_features()
+WIDTH = 16 if _FEATURES.get("avx512f") else 8 if _FEATURES.get("avx") else 4  # float32 numbers in a register
+VECTORS = 2  # registers across a panel
+PANEL = VECTORS * WIDTH
+ROWS = 4 if WIDTH == 8 else 8  # ROWS * VECTORS sums, VECTORS weights and a factor fit into 16 or 32 registers
+
+compiled: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+inlined: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
+
+
+def _tile(rows: int) -> Any:
+    """A compiled function for one tile of `rows` rows."""
+
+    @intrinsic
+    def tile(context: Any, out: Any, out_at: Any, out_step: Any, start: Any, start_at: Any, start_step: Any,
+             x: Any, x_at: Any, x_step: Any, w: Any, w_at: Any, depth: Any) -> Any:  # fmt: skip
+        """out[r, j] = start[r, j] + sum over k of x[r, k] * w[k, j]; flat arrays, where a row begins and row steps."""
+        arguments = (out, out_at, out_step, start, start_at, start_step, x, x_at, x_step, w, w_at, depth)
+        return types.void(*arguments), lambda *lowering: _generate(rows, *lowering)
+
+    return tile
+
+
+def _generate(rows: int, target: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """LLVM code of a tile: a loop over the depth that carries the sums in vector registers."""
+    number, index = ir.FloatType(), ir.IntType(64)
+    vector = ir.VectorType(number, WIDTH)
+    kind = ir.FunctionType(vector, [vector] * 3)
+    fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{WIDTH}f32")
+
+    def beginnings(position: int) -> list[Any]:
+        data = target.make_array(signature.args[position])(target, builder, args[position]).data
+        first = builder.gep(data, [args[position + 1]])
+        return [builder.gep(first, [builder.mul(args[position + 2], index(row))]) for row in range(rows)]
+
+    def vectors(pointer: Any) -> list[Any]:
+        places = [builder.gep(pointer, [index(v * WIDTH)]) for v in range(VECTORS)]
+        return [builder.bitcast(place, vector.as_pointer()) for place in places]
+
+    out, start, x = beginnings(0), beginnings(3), beginnings(6)
+    weights = target.make_array(signature.args[9])(target, builder, args[9]).data
+    panel, depth = builder.gep(weights, [args[10]]), args[11]
+    begun = [[builder.load(place, align=4) for place in vectors(row)] for row in start]
+    before = builder.block
+    loop, after = builder.append_basic_block("depth"), builder.append_basic_block("done")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    k = builder.phi(index)
+    k.add_incoming(index(0), before)
+    sums = [[builder.phi(vector) for _ in range(VECTORS)] for _ in range(rows)]
+    line = vectors(builder.gep(panel, [builder.mul(k, index(PANEL))]))
+    lines = [builder.load(place, align=4) for place in line]
+    results = []
+    for row in range(rows):
+        factor = _spread(builder, builder.load(builder.gep(x[row], [k])), vector)
+        results.append([builder.call(fma, [factor, w, total]) for w, total in zip(lines, sums[row], strict=True)])
+    following = builder.add(k, index(1))
+    k.add_incoming(following, loop)
+    builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+    for row in range(rows):
+        for v in range(VECTORS):
+            sums[row][v].add_incoming(begun[row][v], before)
+            sums[row][v].add_incoming(results[row][v], loop)
+    builder.position_at_end(after)
+    for row in range(rows):
+        for result, place in zip(results[row], vectors(out[row]), strict=True):
+            builder.store(result, place, align=4)
+    return target.get_dummy_value()
+
+
+def _spread(builder: Any, value: Any, vector: Any) -> Any:
+    """The same number in every lane."""
+    undefined = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(undefined, value, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
+
+
+_tile_8, _tile_4, _tile_2, _tile_1 = _tile(8), _tile(4), _tile(2), _tile(1)
+
+
+@inlined
+def multiply_panel(out, out_at, out_step, start, start_at, start_step, x, x_at, x_step, w, w_at, depth, rows):  # type: ignore[no-untyped-def]
+    """out[r, j] = start[r, j] + sum over k of x[r, k] * w[k, j] for `rows` rows and the PANEL columns of one panel.
+
+    All arrays are flat float32; `_at` is where a block begins and `_step` the distance of its rows; depth > 0.
+    """
+    row = 0
+    if ROWS == 8:
+        while row + 8 <= rows:
+            _tile_8(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
+                    x, x_at + row * x_step, x_step, w, w_at, depth)  # fmt: skip
+            row += 8
+    while row + 4 <= rows:
+        _tile_4(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
+                x, x_at + row * x_step, x_step, w, w_at, depth)  # fmt: skip
+        row += 4
+    if row + 2 <= rows:
+        _tile_2(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
+                x, x_at + row * x_step, x_step, w, w_at, depth)  # fmt: skip
+        row += 2
+    if row < rows:
+        _tile_1(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
+                x, x_at + row * x_step, x_step, w, w_at, depth)  # fmt: skip
+
+
+def pack(weight: Tensor) -> np.ndarray:
+    """A (K, N) float32 matrix as panels of PANEL columns, each with its K lines in order; flat, zeros after N."""
+    columns = weight.shape[1]
+    panels = padded(columns) // PANEL
+    filled = torch.nn.functional.pad(weight, (0, panels * PANEL - columns))
+    return filled.unflatten(1, (panels, PANEL)).transpose(0, 1).reshape(-1).numpy()
+
+
+def padded(columns: int) -> int:
+    """The number of columns filled up to whole panels."""
+    return -(-columns // PANEL) * PANEL

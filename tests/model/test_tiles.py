@@ -1,0 +1,73 @@
+"""The matrix product of a few rows against NumPy in float64, for every remainder of rows, columns and depth."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.model.tiles import PANEL, ROWS, WIDTH, compiled, multiply_panel, pack, padded
+
+
+@compiled
+def product(x, packed, start, out):
+    """out = start + x @ w, panel by panel."""
+    rows, depth = x.shape
+    columns = out.shape[1]
+    for at in range(0, columns, PANEL):
+        multiply_panel(
+            out.reshape(-1), at, columns, start.reshape(-1), at, columns, x.reshape(-1), 0, depth, packed, at * depth,
+            depth, rows,
+        )  # fmt: skip
+
+
+def multiplied(x, w, start=None):
+    out = np.full((len(x), padded(w.shape[1])), np.nan, np.float32)
+    begun = np.zeros_like(out) if start is None else start
+    product(x, pack(torch.from_numpy(w)), begun, out)
+    return out
+
+
+def random(seed, *shape):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 2 * ROWS + 3), st.integers(1, 70), st.integers(1, 2 * PANEL + 3))
+def test_equals_numpy_for_any_shape(rows, depth, columns):
+    x, w = random(rows, rows, depth), random(depth, depth, columns)
+    out = multiplied(x, w)
+    exact = x.astype(np.float64) @ w.astype(np.float64)
+    bound = 1e-6 * (np.abs(x).astype(np.float64) @ np.abs(w)) + 1e-7
+    assert (np.abs(out[:, :columns] - exact) <= bound).all()
+    assert (out[:, columns:] == 0).all()
+
+
+@pytest.mark.parametrize("rows", range(1, 2 * ROWS + 2))
+def test_a_row_alone_and_among_others_gives_the_same_bits(rows):
+    """What makes the recurrence blind to the size of the batch and to the number of threads."""
+    x, w = random(0, rows, 37), random(1, 37, PANEL)
+    together = multiplied(x, w)
+    for row in range(rows):
+        assert (multiplied(x[row : row + 1], w) == together[row]).all()
+
+
+def test_sums_begin_where_they_are_told():
+    """A bias, or the sum over an earlier block of the depth."""
+    x, w, start = random(2, 5, 8), random(3, 8, PANEL), random(4, 5, PANEL)
+    halves = multiplied(x[:, 4:].copy(), w[4:], multiplied(x[:, :4].copy(), w[:4], start))
+    assert (halves == multiplied(x, w, start)).all()
+
+
+def test_panels_hold_the_columns_in_order():
+    weight = torch.arange(3 * (PANEL + 1), dtype=torch.float32).view(3, PANEL + 1)
+    packed = pack(weight).reshape(2, 3, PANEL)
+    assert (packed[0] == weight[:, :PANEL].numpy()).all()
+    assert (packed[1, :, 0] == weight[:, PANEL].numpy()).all()
+    assert (packed[1, :, 1:] == 0).all()
+    assert (pack(weight.t().contiguous().t()) == packed.reshape(-1)).all()
+
+
+def test_a_panel_is_whole_registers():
+    assert PANEL % WIDTH == 0
+    assert [padded(n) for n in (1, PANEL, PANEL + 1)] == [PANEL, PANEL, 2 * PANEL]
