@@ -68,7 +68,7 @@ class AudioSource:
         if self.late:
             features, frames = self.extractor(loaded.to(self.device, non_blocking=True), lengths)
             return self.normaliser.batch(features, frames, speakers), frames
-        with _one_thread():
+        with one_thread():
             features, frames = self.extractor(loaded, lengths)
             return self.normaliser.batch(features, frames, speakers), frames
 
@@ -80,7 +80,8 @@ class AudioSource:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Compute in one thread of this process, whatever it may use otherwise."""
     threads = torch.get_num_threads()
     if threads > 1:
         torch.set_num_threads(1)

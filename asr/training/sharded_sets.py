@@ -43,13 +43,13 @@ def load_sharded_sets(
         location: folder or URL of the training set's shards.
         data: data folder with `dev.jsonl` and, where features are read from stores, `features/dev`.
         units: of the model.
-        device: where features of the dev set's audio are computed.
+        device: where features of audio are computed.
 
     Raises:
         TrainingError: train and dev share utterances.
         AsrError: anything wrong with shards, manifest, features or texts.
     """
-    train = open_stream(location, units, config)
+    train = open_stream(location, units, config, device)
     dev = _dev_set(config, data, units, train.normaliser, device)
     common = train.shared_with(dev.utterances)
     if common:

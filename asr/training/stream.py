@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,22 +27,48 @@ from asr.corpus.shard_samples import (
     unpack_fields,
     unpack_matrix,
     unpack_wave,
-    utterance_at,
     utterance_with,
 )
 from asr.corpus.shards import unpack
-from asr.errors import AsrError, ConfigError, CorpusError, FeatureError, TrainingError, UnitsError
+from asr.corpus.utterance import Utterance
+from asr.errors import AsrError, CorpusError, FeatureError
 from asr.features.computing import speed_id
 from asr.features.extractor import FeatureExtractor
-from asr.features.normalisation import Normaliser
+from asr.features.normalisation import GLOBAL, SPEAKERS, CmvnStatistics, Normaliser
 from asr.features.perturbation import perturb_speed
 from asr.features.wave_augmentation import WaveAugmenter
-from asr.model.ctc import check_feasible
+from asr.progress import track
+from asr.training.audio_sets import OF_A_SET
+from asr.training.audio_source import one_thread
 from asr.training.examples import Batch, EpochPlan, SetFacts, mask, spell
+from asr.training.stream_checks import check_stream
 from asr.training.stream_plan import PlannedBatch, PlannedBatches, StreamPlan, Window, speeds_of_set
 from asr.units import Units
 
-SHOWN = 10  # offending utterances that are read to name them
+
+@dataclass(frozen=True)
+class Sample:
+    """One utterance as it was read: fields, files by suffix, the speed at which it is heard, and its labels."""
+
+    utterance: Utterance
+    files: dict[str, bytes]
+    speed: float
+    target: list[int]
+
+
+@dataclass(frozen=True)
+class LoadedWaves:
+    """Waves (B, N) and their samples (B,), with what the batch made of them will need."""
+
+    ids: list[str]
+    speakers: list[str]
+    padded: Tensor
+    lengths: Tensor
+    targets: list[list[int]]
+
+    def pin_memory(self) -> LoadedWaves:
+        """The same in page-locked memory; a DataLoader asks for it."""
+        return replace(self, padded=self.padded.pin_memory())
 
 
 class StreamExamples:
@@ -51,22 +79,28 @@ class StreamExamples:
         normaliser: applied to every utterance before augmentation.
         units: spell the targets.
         config: the experiment.
+        device: where features of audio are computed: on a GPU by the training process, for a whole batch; on the CPU
+            by those that load.
 
     Raises:
-        FeatureError: a speed is not stored, or features were computed with other settings.
-        UnitsError: a text has characters outside the units.
-        TrainingError: an utterance is longer than a batch, or its text cannot fit its frames.
+        AsrError: as `check_stream`.
     """
 
-    def __init__(self, index: ShardIndex, normaliser: Normaliser, units: Units, config: ExperimentConfig) -> None:
+    def __init__(
+        self,
+        index: ShardIndex,
+        normaliser: Normaliser,
+        units: Units,
+        config: ExperimentConfig,
+        device: torch.device | None = None,
+    ) -> None:
+        check_stream(index, units, config)
         self.index, self.normaliser, self.units, self.config = index, normaliser, units, config
+        self.device = device or torch.device("cpu")
+        self.late = index.entry.payload != "npy" and self.device.type != "cpu"
+        self.augmenter = WaveAugmenter(config.augmentation, config.features.sample_rate, config.seed)
+        self.extractor = FeatureExtractor(config.features).to(self.device)
         self._plan: StreamPlan | None = None
-        self._extractor: FeatureExtractor | None = None
-        _check_augmentation(index, config)
-        _check_features(index, config)
-        _check_lengths(index, config)
-        _check_texts(index, units, config)
-        self._augmenter = WaveAugmenter(config.augmentation, config.features.sample_rate, config.seed)
 
     def facts(self) -> SetFacts:
         """How much there is, for the log and the model card."""
@@ -97,7 +131,7 @@ class StreamExamples:
 
     def batch(self, planned: PlannedBatch, epoch: int) -> Batch:
         """One batch of an epoch's plan."""
-        return next(self.read(np.array([planned.number]), epoch))
+        return self.finish(next(self.read(np.array([planned.number]), epoch)), epoch)
 
     def batches(self, plan: Sequence[PlannedBatch], epoch: int) -> Iterator[Batch]:
         """The batches of a part of an epoch's plan in order, loaded here or by `training.workers` processes.
@@ -108,7 +142,8 @@ class StreamExamples:
         wanted = np.array(numbers, dtype=np.int64)
         self._plan_of(epoch)
         if self.config.training.workers == 0:
-            yield from self.read(wanted, epoch)
+            for loaded in self.read(wanted, epoch):
+                yield self.finish(loaded, epoch)
             return
         loader = DataLoader(
             _Stream(self, wanted, epoch),
@@ -120,14 +155,24 @@ class StreamExamples:
         for fetched in loader:
             if isinstance(fetched, AsrError):
                 raise fetched
-            yield fetched
+            yield self.finish(fetched, epoch)
 
-    def read(self, numbers: np.ndarray, epoch: int) -> Iterator[Batch]:
-        """The batches of some ascending numbers; in memory is a window of each lane that holds any of them."""
+    def read(self, numbers: np.ndarray, epoch: int) -> Iterator[Batch | LoadedWaves]:
+        """The batches of some ascending numbers; in memory is a window of each lane that holds any of them.
+
+        Waves whose features are left to the training process come as they are; `finish` does the rest.
+        """
         plan = self._plan_of(epoch)
         lanes = [self._lane(plan, lane, numbers) for lane in range(plan.lanes)]
         for _, window, positions, spans in heapq.merge(*lanes, key=lambda batch: batch[0]):
-            yield self._batch(window, positions, spans, epoch)
+            samples = [
+                self._sample(window, position, span) for position, span in zip(positions.tolist(), spans, strict=True)
+            ]
+            if self.index.entry.payload == "npy":
+                yield self._stored(samples, epoch)
+            else:
+                loaded = self._waves(samples, epoch)
+                yield loaded if self.late else self.finish(loaded, epoch)
 
     def _lane(
         self, plan: StreamPlan, lane: int, numbers: np.ndarray
@@ -153,43 +198,61 @@ class StreamExamples:
             spans.update(zip(group.tolist(), read, strict=True))
         return spans
 
-    def _batch(self, window: Window, positions: np.ndarray, spans: list[bytes], epoch: int) -> Batch:
-        speeds = speeds_of_set(self.index, self.config)
-        ids, matrices, targets = [], [], []
-        for position, span in zip(positions.tolist(), spans, strict=True):
-            name = self.index.location.name(self.index.entry.shards[int(window.shards[position])].name)
-            place = f"{name}, byte {int(window.records['offset'][position])}"
-            files = unpack(span, place)
-            utterance = unpack_fields(files, place)
-            if id_hash(utterance.id) != window.records["id"][position]:
-                raise CorpusError(place, f"is {utterance.id}, not whom the index names", "run 'asr shard --verify'")
-            speed = speeds[int(window.speeds[position])]
-            matrix = self._matrix(files, speed, place, utterance.id, epoch)
-            features = self.normaliser(matrix, speed_id(utterance.speaker, speed))
-            ids.append(utterance.id)
-            matrices.append(features)
-            targets.append(spell(utterance, self.units, strict=True) or [])
-        frames = [len(matrix) for matrix in matrices]
+    def _sample(self, window: Window, position: int, span: bytes) -> Sample:
+        name = self.index.location.name(self.index.entry.shards[int(window.shards[position])].name)
+        place = f"{name}, byte {int(window.records['offset'][position])}"
+        files = unpack(span, place)
+        utterance = unpack_fields(files, place)
+        if id_hash(utterance.id) != window.records["id"][position]:
+            raise CorpusError(place, f"is {utterance.id}, not whom the index names", "run 'asr shard --verify'")
+        speed = speeds_of_set(self.index, self.config)[int(window.speeds[position])]
+        return Sample(utterance, files, speed, spell(utterance, self.units, strict=True) or [])
+
+    def _stored(self, samples: Sequence[Sample], epoch: int) -> Batch:
+        """A batch of features that the shards hold."""
+        matrices = []
+        for sample in samples:
+            suffix = features_suffix(sample.speed)
+            if suffix not in sample.files:
+                raise CorpusError(sample.utterance.audio, f"has no .{suffix}", "run 'asr shard --verify'")
+            matrix = torch.from_numpy(unpack_matrix(sample.files[suffix], f"{sample.utterance.audio}.{suffix}"))
+            matrices.append(self.normaliser(matrix, speed_id(sample.utterance.speaker, sample.speed)))
+        lengths = torch.tensor([len(matrix) for matrix in matrices], dtype=torch.long)
         padded = torch.nn.utils.rnn.pad_sequence(matrices, batch_first=True)
-        if epoch >= self.config.augmentation.first_epoch:
-            mask(padded, frames, ids, self.config, epoch)
-        return Batch(
-            ids, padded, torch.tensor(frames), targets, sum(frames) * self.config.features.frame_shift_ms / 1000
+        names = [sample.utterance.id for sample in samples]
+        return self._masked(names, padded, lengths, [sample.target for sample in samples], epoch)
+
+    def _waves(self, samples: Sequence[Sample], epoch: int) -> LoadedWaves:
+        """Waves as an epoch hears them."""
+        waves = []
+        for sample in samples:
+            wave = unpack_wave(sample.files, self.config.features.sample_rate, sample.utterance.audio)
+            wave = perturb_speed(wave, sample.speed)
+            if epoch >= self.config.augmentation.first_epoch:
+                wave = self.augmenter(wave, sample.utterance.id, epoch)
+            waves.append(torch.from_numpy(np.ascontiguousarray(wave)))
+        return LoadedWaves(
+            [sample.utterance.id for sample in samples],
+            [sample.utterance.speaker for sample in samples],
+            torch.nn.utils.rnn.pad_sequence(waves, batch_first=True),
+            torch.tensor([len(wave) for wave in waves], dtype=torch.long),
+            [sample.target for sample in samples],
         )
 
-    def _matrix(self, files: dict[str, bytes], speed: float, place: str, name: str, epoch: int) -> Tensor:
-        """Raw features (T, F) of a sample at a speed: stored, or computed from its audio as the epoch hears it."""
-        if self.index.entry.payload == "npy":
-            suffix = features_suffix(speed)
-            if suffix not in files:
-                raise CorpusError(place, f"has no .{suffix}", "run 'asr shard --verify'")
-            return torch.from_numpy(unpack_matrix(files[suffix], f"{place}.{suffix}"))
-        if self._extractor is None:
-            self._extractor = FeatureExtractor(self.config.features)
-        wave = perturb_speed(unpack_wave(files, self.config.features.sample_rate, place), speed)
+    def finish(self, loaded: Batch | LoadedWaves, epoch: int) -> Batch:
+        """The batch of what was loaded: features computed on the device, normalised and masked."""
+        if isinstance(loaded, Batch):
+            return loaded
+        with one_thread() if not self.late else nullcontext():
+            features, frames = self.extractor(loaded.padded.to(self.device, non_blocking=True), loaded.lengths)
+            features = self.normaliser.batch(features, frames, loaded.speakers)
+        return self._masked(loaded.ids, features, frames, loaded.targets, epoch)
+
+    def _masked(self, ids: list[str], features: Tensor, lengths: Tensor, targets: list[list[int]], epoch: int) -> Batch:
+        frames: list[int] = lengths.tolist()
         if epoch >= self.config.augmentation.first_epoch:
-            wave = self._augmenter(wave, name, epoch)
-        return self._extractor.single(torch.from_numpy(np.ascontiguousarray(wave)))
+            mask(features, frames, ids, self.config, epoch)
+        return Batch(ids, features, lengths, targets, sum(frames) * self.config.features.frame_shift_ms / 1000)
 
     def _plan_of(self, epoch: int) -> StreamPlan:
         if self._plan is None or self._plan.epoch != epoch:
@@ -197,7 +260,7 @@ class StreamExamples:
         return self._plan
 
 
-class _Stream(IterableDataset[Batch | AsrError]):
+class _Stream(IterableDataset[Batch | LoadedWaves | AsrError]):
     """Lets a DataLoader's processes read batches by turns: worker w of W takes every W-th from the w-th on.
 
     An error is handed over as a value: a DataLoader would raise it again as a RuntimeError that holds a traceback.
@@ -206,7 +269,7 @@ class _Stream(IterableDataset[Batch | AsrError]):
     def __init__(self, examples: StreamExamples, numbers: np.ndarray, epoch: int) -> None:
         self.examples, self.numbers, self.epoch = examples, numbers, epoch
 
-    def __iter__(self) -> Iterator[Batch | AsrError]:
+    def __iter__(self) -> Iterator[Batch | LoadedWaves | AsrError]:
         info = get_worker_info()
         first, step = (info.id, info.num_workers) if info is not None else (0, 1)
         try:
@@ -215,79 +278,37 @@ class _Stream(IterableDataset[Batch | AsrError]):
             yield error
 
 
-def open_stream(address: str | Path, units: Units, config: ExperimentConfig) -> StreamExamples:
-    """Training examples of a folder or URL of shards, normalised by the statistics beside them.
+def open_stream(
+    address: str | Path, units: Units, config: ExperimentConfig, device: torch.device | None = None
+) -> StreamExamples:
+    """Training examples of a folder or URL of shards, with the normaliser that belongs to them.
+
+    Statistics are those beside the shards; where audio has none, "global" measures OF_A_SET utterances spread evenly.
 
     Raises:
         CorpusError: no index, or an unreadable one.
         FeatureError: statistics are missing or broken.
-        AsrError: as `StreamExamples`.
+        AsrError: as `check_stream`.
     """
     index = ShardIndex.open(address)
     kind = config.features.normalisation
-    folder = index.location.copies(("global.npz", "speakers.npz") if kind in ("global", "speaker") else ())
-    return StreamExamples(index, Normaliser.of_directory(folder, config.features), units, config)
+    folder = index.location.copies((GLOBAL, SPEAKERS) if kind in ("global", "speaker") else ())
+    if kind == "global" and index.entry.payload != "npy" and not (folder / GLOBAL).exists():
+        return StreamExamples(index, _measured(index, config), units, config, device)
+    if kind == "speaker" and not (folder / SPEAKERS).exists():
+        reason = "needs statistics of speakers, and there are none beside the shards"
+        raise FeatureError("features.normalisation=speaker", reason, "use utterance or global")
+    return StreamExamples(index, Normaliser.of_directory(folder, config.features), units, config, device)
 
 
-def _check_augmentation(index: ShardIndex, config: ExperimentConfig) -> None:
-    settings = config.augmentation
-    if settings.speed_range or settings.speed_probability < 1:
-        name = "speed_range" if settings.speed_range else "speed_probability"
-        raise ConfigError(f"augmentation.{name}", "is not for shards", "list augmentation.speeds")
-    if settings.needing_waves and index.entry.payload == "npy":
-        reason = f"changes waveforms, and the shards in {index.location.address} hold features"
-        raise ConfigError(f"augmentation.{settings.needing_waves[0]}", reason, "write shards of audio")
-
-
-def _check_features(index: ShardIndex, config: ExperimentConfig) -> None:
-    entry = index.entry
-    if entry.payload != "npy" or entry.features is None:
-        return
-    if not config.features.computes_as(entry.features):
-        reason = "hold features that were computed with other settings"
-        raise FeatureError(index.location.address, reason, "write the shards again from features of this configuration")
-    for speed in config.augmentation.speeds:
-        if speed not in entry.speeds:
-            remedy = f"run 'asr features --speeds' with {speed:g} and write the shards again"
-            raise FeatureError(index.location.address, f"do not hold speed {speed:g}", remedy)
-
-
-def _check_lengths(index: ShardIndex, config: ExperimentConfig) -> None:
-    slowest = min([1.0, *config.augmentation.speeds])
-    for shard in index.entry.shards:
-        longest = shard.longest / slowest
-        if longest > config.batching.seconds:
-            raise TrainingError(
-                index.location.name(shard.name),
-                f"holds {longest:.1f} s in one utterance (at speed {slowest:g}), a batch holds "
-                f"{config.batching.seconds:g} s",
-                "raise batching.seconds, or drop it from the manifest and write the shards again",
-            )
-
-
-def _check_texts(index: ShardIndex, units: Units, config: ExperimentConfig) -> None:
-    """Characters and feasibility of all targets, from the index; a text is read only where the index leaves doubt."""
-    if units.kind == "characters":
-        for shard in index.entry.shards:
-            if missing := units.missing(shard.characters):
-                listed = " ".join(map(repr, missing))
-                remedy = "'asr shard --verify --units' names the utterances"
-                raise UnitsError(index.location.name(shard.name), f"has {listed} outside the units", remedy)
-    # Pieces of BPE are never more than characters, but for the sign that begins the first word.
-    extra = int(units.kind == "bpe")
-    plan = StreamPlan(index, config, 0)
-    names, frames, targets = [], [], []
-    for shard_number in range(len(index.entry.shards)):
-        records = index.members(shard_number)
-        have = -(-plan.frames(records, 0) // config.model.time_reduction)
-        for row in np.flatnonzero(have < records["needed"].astype(np.int64) + extra):
-            utterance = utterance_at(index, shard_number, int(row))
-            names.append(utterance.id)
-            frames.append(int(have[row]))
-            targets.append(spell(utterance, units, strict=True) or [])
-            if units.kind == "characters" and len(names) == SHOWN:
-                break
-        if len(names) >= SHOWN:
-            check_feasible(names, frames, targets)
-            names, frames, targets = [], [], []
-    check_feasible(names, frames, targets)
+def _measured(index: ShardIndex, config: ExperimentConfig) -> Normaliser:
+    """Global normalisation by the clean audio of utterances spread evenly over the shards."""
+    statistics, step = CmvnStatistics.empty(config.features.dimension), -(-len(index) // OF_A_SET)
+    extractor = FeatureExtractor(config.features)
+    shards = range(len(index.entry.shards))
+    for shard in track(shards, "statistics"):
+        for span in read_spans(index, shard, index.members(shard)[::step]):
+            place = index.location.name(index.entry.shards[shard].name)
+            wave = unpack_wave(unpack(span, place), config.features.sample_rate, place)
+            statistics += CmvnStatistics.of(extractor.single(torch.from_numpy(wave)).numpy())
+    return Normaliser("global", statistics)

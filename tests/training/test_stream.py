@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 from tests_shards import UNITS, shard_config, write_numbered
+from tests_waves import TOY_RATE, toy_audio_config, write_audio_data
 
 from asr.corpus.location import Location
 from asr.corpus.shard_index import MEMBERS, ShardIndex
 from asr.errors import CorpusError, FeatureError, TrainingError, UnitsError
 from asr.features.normalisation import Normaliser
+from asr.features.sharding import write_shards
 from asr.training.stream import StreamExamples, open_stream
+from asr.units import Units
 
 SIZES = [9, 14, 3, 11]
 
@@ -209,3 +212,64 @@ def test_a_set_without_index_or_with_another_sets_members_is_refused(folder, mat
 def test_global_normalisation_needs_the_statistics_beside_the_shards(folder, matrices):
     with pytest.raises(FeatureError, match=r"global\.npz: there are no normalisation statistics"):
         open_stream(folder, UNITS, shard_config(features={"normalisation": "global"}))
+
+
+@pytest.fixture
+def sounding(tmp_path):
+    """Shards of audio, and the units that spell their texts."""
+    data = write_audio_data(tmp_path / "data")
+    write_shards(data / "train.jsonl", tmp_path / "shards", audio="flac", sample_rate=TOY_RATE, utterances=7)
+    return tmp_path / "shards", Units.load(data / "units.txt")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_features_left_to_the_training_process_are_those_of_the_loading_ones(sounding, workers):
+    """What a GPU does for whole batches, done here by the CPU."""
+    folder, units = sounding
+    sections = {"augmentation": {"first_epoch": 1, "speeds": [0.9, 1.0], "gain": {"probability": 1.0}}}
+    early = open_stream(folder, units, toy_audio_config(**sections))
+    late = open_stream(folder, units, toy_audio_config(training={"workers": workers}, **sections))
+    late.late = True
+    for epoch in (0, 1):
+        batches = list(early.batches(early.plan(epoch).batches, epoch))
+        assert all(
+            same(one, two) for one, two in zip(batches, late.batches(late.plan(epoch).batches, epoch), strict=True)
+        )
+    assert same(late.batch(late.plan(1).batches[2], 1), batches[2])
+
+
+def test_the_number_of_threads_does_not_reach_the_bits_of_features(sounding):
+    folder, units = sounding
+    examples = open_stream(folder, units, toy_audio_config())
+    one = list(examples.batches(examples.plan(0).batches, 0))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        assert all(same(a, b) for a, b in zip(one, examples.batches(examples.plan(0).batches, 0), strict=True))
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_audio_without_statistics_is_measured_for_global_normalisation(sounding, monkeypatch):
+    from asr.training import stream as module
+
+    folder, units = sounding
+    config = toy_audio_config(features={"normalisation": "global"})
+    examples = open_stream(folder, units, config)
+    raw = open_stream(folder, units, toy_audio_config(features={"normalisation": "none"}))
+    frames = torch.cat([raw_row for raw_row in rows(raw)])
+    np.testing.assert_allclose(examples.normaliser.overall.mean, frames.mean(0), rtol=1e-4)
+    np.testing.assert_allclose(examples.normaliser.overall.deviation, frames.std(0, correction=0), rtol=1e-3)
+    assert examples.normaliser.overall.count == len(frames)
+    monkeypatch.setattr(module, "OF_A_SET", 5)
+    assert open_stream(folder, units, config).normaliser.overall.count < len(frames) / 2
+    with pytest.raises(FeatureError, match="needs statistics of speakers"):
+        open_stream(folder, units, toy_audio_config(features={"normalisation": "speaker"}))
+
+
+def rows(examples):
+    """The features of every utterance of the first epoch, without padding."""
+    for batch in examples.batches(examples.plan(0).batches, 0):
+        for row, length in enumerate(batch.lengths.tolist()):
+            yield batch.features[row, :length]
