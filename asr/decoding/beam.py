@@ -25,6 +25,7 @@ from asr.errors import DecodingError
 from asr.units import Units
 
 READINGS_FOR_CONFIDENCE = 16
+SMALLEST_DISCOUNT = 1e-40  # of no importance beside any score that a beam may hold, yet not 0
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ class BeamOptions:
 
     def settings(self) -> Settings:
         """The pruning settings of the compiled search."""
-        return Settings(int(self.beam), float(self.token_threshold), math.exp(-self.beam_threshold))
+        ratio = math.exp(-self.beam_threshold)
+        rivals_wanted = self.words or self.nbest > 1
+        discount = max(ratio, SMALLEST_DISCOUNT) if rivals_wanted else 0.0
+        return Settings(int(self.beam), float(self.token_threshold), ratio, discount)
 
 
 @dataclass(frozen=True)

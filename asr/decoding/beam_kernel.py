@@ -23,7 +23,7 @@ from asr.decoding.fusion import Fusion, arc_bound, arc_gain, last_variant, main_
 from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.posteriors import exponentials, likeliest_unit, list_tokens, probability
 from asr.decoding.prefix_tree import NONE, ROOT, add_child, clear, find_child, find_place
-from asr.decoding.selection import beam_cut
+from asr.decoding.recombination import future_of, rank
 from asr.units import BLANK
 
 TOLERANCE = 0.0201  # a little more than NORMALISATION_TOLERANCE, so that what fails here fails there
@@ -43,6 +43,7 @@ def start(ws: Workspace, fusion: Fusion) -> None:
     entry["token"] = BLANK  # which no unit repeats
     entry["variant"] = 0
     entry["gain"] = 1.0
+    entry["future"] = future_of(ws.tree.nodes[ROOT])
     entry["blank"] = 1.0
     entry["label"] = 0.0
     ws.width[0] = 1
@@ -71,7 +72,7 @@ def advance(
         best, lowest = stay(ws, fusion, row, tried)
         count = 0
         if tried > 0:
-            count, best = extend(ws, fusion, settings, row, tried, best, lowest)
+            count, best = extend(ws, fusion, settings, row, tried, best)
             for position in range(tried):
                 ws.positions[ws.tokens[position]] = NONE
         if best <= 0.0:
@@ -139,7 +140,7 @@ def stay(ws: Workspace, fusion: Fusion, row: NDArray[np.float32], tried: int) ->
 
 @inlined
 def extend(
-    ws: Workspace, fusion: Fusion, settings: Settings, row: NDArray[np.float32], tried: int, best: float, lowest: float
+    ws: Workspace, fusion: Fusion, settings: Settings, row: NDArray[np.float32], tried: int, best: float
 ) -> tuple[int, float]:
     """Collect the prefixes that this frame's units can make and that are not in the beam.
 
@@ -148,8 +149,6 @@ def extend(
     """
     width = ws.width[0]
     floor = best * settings.beam_ratio
-    if width == settings.beam:  # a full beam of prefixes that stay: nothing below the last of them gets in
-        floor = max(floor, lowest)
     count = 0
     for index in range(width):
         entry = ws.beam[index]
@@ -171,10 +170,10 @@ def extend(
                 if score < floor or score <= 0.0:
                     continue
                 if count == ws.candidates.shape[0]:
-                    count, floor = thin_out(ws, count, settings.beam, best, floor)
+                    count, floor = thin_out(ws, settings, count, best, floor)
                     if score < floor:
                         continue
-                ws.fresh[count] = score
+                ws.scores[width + count] = score
                 candidate = ws.candidates[count]
                 candidate["gain"] = gain
                 candidate["parent"] = parent
@@ -197,61 +196,74 @@ def in_beam(ws: Workspace, index: int, position: int, tried: int, token: int, va
 
 
 @kernel
-def thin_out(ws: Workspace, count: int, beam: int, best: float, floor: float) -> tuple[int, float]:
+def thin_out(ws: Workspace, settings: Settings, count: int, best: float, floor: float) -> tuple[int, float]:
     """Make room among the candidates by dropping those that the beam has no place for.
 
     Returns:
         Number of candidates left, and the score below which no other needs to be collected.
     """
-    cut = beam_cut(ws.scores, ws.width[0], ws.fresh, count, beam, best, ws.bins, ws.scratch)
-    floor = max(floor, cut)
+    width = ws.width[0]
+    cut = rank(ws, settings, count, best)
     kept = 0
     for index in range(count):
-        if ws.fresh[index] >= floor and kept < beam:
-            ws.fresh[kept] = ws.fresh[index]
+        if ws.ranks[width + index] >= cut and ws.ranks[width + index] > 0.0 and kept < settings.beam:
+            ws.scores[width + kept] = ws.scores[width + index]
             ws.candidates[kept] = ws.candidates[index]
             kept += 1
-    return kept, floor
+    return kept, max(cut, floor)
+
+
+@inlined
+def above(scores: NDArray[np.float64], count: int, floor: float) -> int:
+    """How many of the first `count` scores are not below the floor."""
+    found = 0
+    for index in range(count):
+        found += scores[index] >= floor
+    return found
 
 
 @inlined
 def renew_beam(ws: Workspace, fusion: Fusion, settings: Settings, count: int, best: float, lowest: float) -> None:
     """Make the best of the prefixes that stay and of the `count` candidates the beam."""
-    cut = best * settings.beam_ratio
-    if ws.width[0] + count > settings.beam:
-        full = beam_cut(ws.scores, ws.width[0], ws.fresh, count, settings.beam, best, ws.bins, ws.scratch)
-        cut = max(cut, full)
+    width = ws.width[0]
+    floor = best * settings.beam_ratio
+    ranks, cut = ws.scores, floor
+    full = width + count > settings.beam and above(ws.scores, width + count, floor) > settings.beam
+    if full:
+        cut = rank(ws, settings, count, best)
+        ranks = ws.ranks
     scale = 1.0
     if best < SMALL or best > LARGE:
         scale = 1.0 / best
         ws.log_scale[0] += np.log(best)
-    if lowest < cut or lowest <= 0.0:
-        drop(ws, cut)
+    if full or lowest < floor or lowest <= 0.0:
+        drop(ws, ranks, cut, floor)
     kept = ws.width[0]
     for index in range(kept):
         entry = ws.beam[index]
         entry["blank"] = entry["next_blank"] * scale
         entry["label"] = entry["next_label"] * scale
-    for index in range(count):
-        if ws.fresh[index] >= cut and kept < settings.beam:
-            settle(ws, fusion, ws.candidates[index], kept, ws.fresh[index] * scale)
+    for index in range(width, width + count):
+        if ranks[index] >= cut and ranks[index] > 0.0 and ws.scores[index] >= floor and kept < settings.beam:
+            settle(ws, fusion, ws.candidates[index - width], kept, ws.scores[index] * scale)
             kept += 1
     ws.width[0] = kept
 
 
 @inlined
-def drop(ws: Workspace, cut: float) -> None:
-    """Take the prefixes below `cut` out of the beam; the last ones fill their places."""
+def drop(ws: Workspace, ranks: NDArray[np.float64], cut: float, floor: float) -> None:
+    """Take prefixes that rank below `cut` or score below `floor` out of the beam; the last ones fill their places."""
     width = ws.width[0]
     index = 0
     while index < width:
-        if ws.scores[index] >= cut and ws.scores[index] > 0.0:
+        if ranks[index] >= cut and ranks[index] > 0.0 and ws.scores[index] >= floor:
             index += 1
             continue
         ws.tree.slots[ws.beam[index]["node"]] = NONE
         width -= 1
         if index < width:
             ws.beam[index] = ws.beam[width]
+            ranks[index] = ranks[width]
             ws.scores[index] = ws.scores[width]
             ws.tree.slots[ws.beam[index]["node"]] = index
     ws.width[0] = width
@@ -273,5 +285,6 @@ def settle(ws: Workspace, fusion: Fusion, candidate: NDArray[np.void], slot: int
     entry["token"] = token
     entry["variant"] = variant
     entry["gain"] = candidate["gain"]
+    entry["future"] = future_of(ws.tree.nodes[child])
     entry["blank"] = 0.0
     entry["label"] = mass

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.beam_workspace import Settings
-from asr.decoding.biasing import Phrases
+from asr.decoding.biasing import Phrases, phrase_symbols
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.ngram import UNKNOWN_ID, NGramModel
+from asr.decoding.phrase_automaton import BOUNDARY
 from asr.decoding.readings import Reading
 from asr.decoding.times import split_words
 from asr.units import BLANK, SPACE_SYMBOL, WORD_START, Units
@@ -54,6 +55,12 @@ class ReferenceKnowledge:
         self.scores_words = lexicon is not None or (lm is not None and lm.unit == "words" and units.kind != "words")
         self.by_spelling: dict[tuple[str, ...], list[str]] = {}
         self.beginnings: set[tuple[str, ...]] = set()
+        self.phrase_beginnings = {
+            tuple(symbols[:end])
+            for phrase in (phrases.boosts if phrases else ())
+            for symbols in [phrase_symbols(phrase, units)]
+            for end in range(len(symbols) + 1)
+        }
         if self.scores_words:
             self._spell_words()
 
@@ -160,6 +167,18 @@ class ReferenceKnowledge:
         ]
         return earned + max([0.0, *shares])
 
+    def phrase_state(self, history: tuple[int, ...]) -> tuple[int, ...]:
+        """The longest end of what was read that begins a phrase."""
+        symbols = [BOUNDARY]
+        for token in history:
+            silent = self.units.symbols[token] in (" ", WORD_START)
+            if (silent or self.units.starts_word(token)) and symbols[-1] != BOUNDARY:
+                symbols.append(BOUNDARY)
+            if not silent:
+                symbols.append(token)
+        ends = (tuple(symbols[first:]) for first in range(len(symbols) + 1))
+        return next((end for end in ends if end in self.phrase_beginnings), ())
+
     def _share(self, phrase: str, tail: list[list[int]], ended: bool) -> float:
         """Share of a phrase's units that the last words spell, if they spell its beginning and do not complete it."""
         wanted = [
@@ -210,9 +229,29 @@ class ReferenceSearch:
                         continue
                     self.contexts[longer], self.gains[longer], self.ended[longer] = context, gain, word
                     fresh[longer] = (IMPOSSIBLE, mass)
-        ranked = sorted(fresh.items(), key=lambda item: -log_add(*item[1]))[: self.settings.beam]
-        floor = log_add(*ranked[0][1]) + math.log(self.settings.beam_ratio or 1e-300)
-        self.beam = {prefix: masses for prefix, masses in ranked if log_add(*masses) >= floor}
+        scores = {prefix: log_add(*masses) for prefix, masses in fresh.items()}
+        floor = max(scores.values()) + math.log(self.settings.beam_ratio or 1e-300)
+        scores = {prefix: score for prefix, score in scores.items() if score >= floor}
+        kept = list(scores) if len(scores) <= self.settings.beam else self._recombined(scores)
+        self.beam = {prefix: fresh[prefix] for prefix in kept}
+
+    def _recombined(self, scores: dict[Prefix, float]) -> list[Prefix]:
+        """The prefixes of a full beam: before others, the best of each group that what comes will treat alike."""
+        leaders: dict[object, Prefix] = {}
+        for prefix, score in scores.items():
+            future = self._future(prefix) if prefix in self.beam else (self._future(prefix[:-1]), prefix[-1])
+            if future not in leaders or score > scores[leaders[future]]:
+                leaders[future] = prefix
+        discount = math.log(self.settings.discount) if self.settings.discount > 0.0 else IMPOSSIBLE
+        best = set(leaders.values())
+        ranks = {prefix: score + (0.0 if prefix in best else discount) for prefix, score in scores.items()}
+        kept = sorted(ranks, key=lambda prefix: -ranks[prefix])[: self.settings.beam]
+        return [prefix for prefix in kept if ranks[prefix] > IMPOSSIBLE]
+
+    def _future(self, prefix: Prefix) -> object:
+        context = self.contexts[prefix]
+        phrase_state = self.knowledge.phrase_state(context.history) if self.knowledge.phrases else ()
+        return context.lm_state, context.spelled, phrase_state, prefix[-1][0] if prefix else BLANK
 
     def _arriving(self, prefix: Prefix, token: int) -> float:
         blank, label = self.beam[prefix]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.fusion import Fusion
+from asr.decoding.hashing import table_size
 from asr.decoding.prefix_tree import NONE, PrefixTree, make_tree
 from asr.decoding.selection import BINS
 
@@ -17,6 +18,7 @@ ENTRY = np.dtype(
         ("label", np.float64),  # probability of the paths that end in the last unit
         ("next_blank", np.float64),  # the same after this frame, for the unchanged prefix
         ("next_label", np.float64),
+        ("future", np.uint64),  # equal for prefixes that the same frames to come will treat alike
         ("gain", np.float64),  # of the node, as are the next ones: kept here to spare the loops the way to the node
         ("parent", np.int32),
         ("token", np.int32),
@@ -28,16 +30,18 @@ ENTRY = np.dtype(
 CANDIDATE = np.dtype(
     [("gain", np.float64), ("parent", np.int32), ("token", np.int32), ("variant", np.int32)], align=True
 )
+LEADER = np.dtype([("future", np.uint64), ("index", np.int32), ("stamp", np.int32)], align=True)
 SCORE, LAST_GAIN, LOG_GAIN, LM_SCORE = range(4)  # places in `Workspace.figures`
 LENGTH, NODE_FOUND, LAST_WORD = range(3)  # places in `Workspace.counts`
 
 
 class Settings(NamedTuple):
-    """Pruning."""
+    """Pruning; see `recombination.rank` for the discount."""
 
     beam: int
     token_threshold: float  # natural log
     beam_ratio: float  # linear: a prefix below best * beam_ratio is dropped
+    discount: float  # factor, when the beam is full, on a prefix that has the same future as a better one
 
 
 class Workspace(NamedTuple):
@@ -46,15 +50,17 @@ class Workspace(NamedTuple):
     tree: PrefixTree
     beam: NDArray[np.void]  # (B,) ENTRY
     candidates: NDArray[np.void]  # (C,) CANDIDATE: the prefixes that a frame adds
-    scores: NDArray[np.float64]  # (B,) of the prefixes that stay
-    fresh: NDArray[np.float64]  # (C,) of the candidates
+    scores: NDArray[np.float64]  # (B + C,) of the prefixes that stay, then of the candidates
+    ranks: NDArray[np.float64]  # (B + C,) the same, some of them discounted
+    leaders: NDArray[np.void]  # LEADER: hash table of the best prefix of each future
     bins: NDArray[np.int32]  # histogram of scores; all 0 between uses
     scratch: NDArray[np.float64]  # (B + C,)
     probs: NDArray[np.float32]  # (V,) of this frame
     tokens: NDArray[np.int32]  # (V,) the K units tried in this frame, most probable first
     positions: NDArray[np.int32]  # (V,) place among `tokens`, or NONE
     taken: NDArray[np.int64]  # (B * V,) at b * K + k: frame in which entry b's child by the k-th unit was in the beam
-    clock: NDArray[np.int64]  # (1,) frames since the workspace was made
+    clock: NDArray[np.int64]  # (1,) frames with units to try since the workspace was made
+    stamp: NDArray[np.int32]  # (1,) uses of `leaders` since then
     width: NDArray[np.int64]  # (1,) entries in the beam
     log_scale: NDArray[np.float64]  # (1,) natural log of all that was divided out
     figures: NDArray[np.float64]  # the best reading: see SCORE, ...
@@ -78,12 +84,13 @@ def make_workspace(units: int, beam: int, nodes: int) -> Workspace:
         beam: B.
         nodes: prefixes that fit before the search has to stop and tidy up.
     """
-    candidates = 3 * beam + 256
+    room = beam + 3 * beam + 256
     return Workspace(
-        tree=make_tree(nodes), beam=np.zeros(beam, ENTRY), candidates=np.zeros(candidates, CANDIDATE),
-        scores=np.zeros(beam), fresh=np.zeros(candidates), bins=np.zeros(BINS, np.int32),
-        scratch=np.zeros(beam + candidates), probs=np.zeros(units, np.float32), tokens=np.zeros(units, np.int32),
-        positions=np.full(units, NONE, np.int32), taken=np.zeros(beam * units, np.int64), clock=np.zeros(1, np.int64),
+        tree=make_tree(nodes), beam=np.zeros(beam, ENTRY), candidates=np.zeros(room - beam, CANDIDATE),
+        scores=np.zeros(room), ranks=np.zeros(room), leaders=np.zeros(table_size(room), LEADER),
+        bins=np.zeros(BINS, np.int32), scratch=np.zeros(room), probs=np.zeros(units, np.float32),
+        tokens=np.zeros(units, np.int32), positions=np.full(units, NONE, np.int32),
+        taken=np.zeros(beam * units, np.int64), clock=np.zeros(1, np.int64), stamp=np.zeros(1, np.int32),
         width=np.zeros(1, np.int64), log_scale=np.zeros(1), figures=np.zeros(4), counts=np.zeros(3, np.int64),
         reading=np.zeros(nodes, np.int32),
     )  # fmt: skip

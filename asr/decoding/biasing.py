@@ -42,7 +42,7 @@ class Phrases:
         self.units = units
         builder = _Builder()
         for phrase, boost in self.boosts.items():
-            builder.add(_symbols(phrase, units), boost)
+            builder.add(phrase_symbols(phrase, units), boost)
         self.arrays = builder.arrays(units)
 
     def fired(self, text: str) -> Counter[str]:
@@ -89,7 +89,7 @@ def read_phrases(path: str | Path) -> dict[str, float]:
     return boosts
 
 
-def _symbols(phrase: str, units: Units) -> list[int]:
+def phrase_symbols(phrase: str, units: Units) -> list[int]:
     """The phrase in units that have letters, with a boundary before each of its words and after the last."""
     symbols: list[int] = []
     for word in phrase.split():

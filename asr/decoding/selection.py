@@ -33,34 +33,28 @@ def bin_of(top_bits: int, score: float) -> int:
 
 @kernel
 def beam_cut(
-    scores: NDArray[np.float64], width: int, fresh: NDArray[np.float64], count: int, beam: int, best: float,
-    bins: NDArray[np.int32], scratch: NDArray[np.float64],
+    ranks: NDArray[np.float64], count: int, beam: int, best: float, bins: NDArray[np.int32],
+    scratch: NDArray[np.float64],
 ) -> float:  # fmt: skip
-    """The B-th highest of `scores[:width]` and `fresh[:count]`; 0 when they all fit, or those above 0 do.
+    """The B-th highest of `ranks[:count]`; 0 when they all fit, or those above 0 do.
 
-    A histogram tells in which bin it lies; only the scores of that bin are looked at one by one.
+    A histogram tells in which bin it lies; only the ranks of that bin are looked at one by one.
     """
-    if width + count <= beam:
+    if count <= beam:
         return 0.0
     top = float_bits(best)
-    for index in range(width):
-        if scores[index] > 0.0:
-            bins[bin_of(top, scores[index])] += 1
     for index in range(count):
-        bins[bin_of(top, fresh[index])] += 1
+        if ranks[index] > 0.0:
+            bins[bin_of(top, ranks[index])] += 1
     above, place = 0, 0
     while place < BINS - 1 and above + bins[place] < beam:
         above += bins[place]
         place += 1
     inside = 0
     if above + bins[place] >= beam:
-        for index in range(width):
-            if scores[index] > 0.0 and bin_of(top, scores[index]) == place:
-                scratch[inside] = scores[index]
-                inside += 1
         for index in range(count):
-            if bin_of(top, fresh[index]) == place:
-                scratch[inside] = fresh[index]
+            if ranks[index] > 0.0 and bin_of(top, ranks[index]) == place:
+                scratch[inside] = ranks[index]
                 inside += 1
     bins[:] = 0
     return highest(scratch, inside, beam - above) if inside > 0 else 0.0

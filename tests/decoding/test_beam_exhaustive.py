@@ -166,7 +166,7 @@ def test_beam_search_finds_what_exhaustive_search_finds(mode):
 def test_the_plain_python_search_finds_the_same(mode):
     units, lm, lexicon, boosts = MODES[mode]
     search = ReferenceSearch(
-        ReferenceKnowledge(units, WEIGHTS, lm, lexicon, phrase_set(boosts, units)), Settings(5000, -1e9, 0.0)
+        ReferenceKnowledge(units, WEIGHTS, lm, lexicon, phrase_set(boosts, units)), Settings(5000, -1e9, 0.0, 0.0)
     )
     rng = np.random.default_rng(7)
     for _ in range(10):

@@ -1,4 +1,4 @@
-"""The decoders that `decode.py` compares, each as a function from log-probabilities (T, V) to a text.
+"""The decoders that `decode.py` compares, each with a function from log-probabilities (T, V) to a text.
 
 A peer that is not installed is left out. Peers get the same labels, language model, weights, beam and thresholds as
 ours, in their own terms; what they cannot be told is said where it is so.
@@ -21,10 +21,28 @@ from asr.decoding.lexicon import Lexicon
 from asr.decoding.ngram import NGramModel
 from asr.units import WORD_START, Units
 
-System = Callable[[np.ndarray], str]
+Decode = Callable[[Any], str]
 LN10 = math.log(10.0)
 UNKNOWN_LOG10 = -10.0  # pyctcdecode's default for an unknown word, scaled by alpha
 ALL_TOKENS = 50  # flashlight-text has no probability threshold for units, only a number of them
+
+
+def unchanged(log_probs: np.ndarray) -> Any:
+    """The input of systems that take log-probabilities."""
+    return log_probs
+
+
+@dataclass(frozen=True)
+class System:
+    """A decoder.
+
+    Attributes:
+        decode: from prepared input to text.
+        prepared: from log-probabilities to the input that it takes.
+    """
+
+    decode: Decode
+    prepared: Callable[[np.ndarray], Any] = unchanged
 
 
 @dataclass(frozen=True)
@@ -63,7 +81,7 @@ class Task:
 
 def systems(task: Task) -> dict[str, System]:
     """The systems that are installed and can do the task, by their names on PyPI."""
-    found: dict[str, System] = {"ours": ours(task, words=False), "ours + word times": ours(task, words=True)}
+    found = ours(task)
     makers: list[tuple[str, str, Callable[[Task], System | None]]] = [
         ("pyctcdecode", "pyctcdecode", pyctcdecode),
         ("flashlight-text", "flashlight", flashlight),
@@ -80,13 +98,19 @@ def systems(task: Task) -> dict[str, System]:
     return found
 
 
-def ours(task: Task, words: bool) -> System:
-    decoder = BeamDecoder(
-        task.units, 0.04, options=BeamOptions(task.beam, task.token_threshold, task.beam_threshold, words=words),
-        weights=task.weights, lm=task.lm if task.kind != "none" else None,
-        lexicon=Lexicon.from_words(task.words) if task.kind == "lexicon" else None,
-    )  # fmt: skip
-    return lambda log_probs: decoder.decode(log_probs)[0].text
+def ours(task: Task) -> dict[str, System]:
+    def decoder(words: bool) -> BeamDecoder:
+        return BeamDecoder(
+            task.units, 0.04, options=BeamOptions(task.beam, task.token_threshold, task.beam_threshold, words=words),
+            weights=task.weights, lm=task.lm if task.kind != "none" else None,
+            lexicon=Lexicon.from_words(task.words) if task.kind == "lexicon" else None,
+        )  # fmt: skip
+
+    plain, with_words = decoder(False), decoder(True)
+    return {
+        "ours": System(lambda log_probs: plain.decode(log_probs)[0].text),
+        "ours, word times": System(lambda log_probs: with_words.decode(log_probs)[0].text),
+    }
 
 
 def pyctcdecode(task: Task) -> System | None:
@@ -97,7 +121,7 @@ def pyctcdecode(task: Task) -> System | None:
     model = {"kenlm_model_path": task.arpa, "unigrams": task.words} if task.kind != "none" else {}
     decoder = build_ctcdecoder(task.labels(), alpha=task.alpha, beta=task.beta, unk_score_offset=UNKNOWN_LOG10, **model)
     pruning = {"beam_prune_logp": -task.beam_threshold, "token_min_logp": task.token_threshold}
-    return lambda log_probs: decoder.decode(log_probs, beam_width=task.beam, **pruning)
+    return System(lambda log_probs: decoder.decode(log_probs, beam_width=task.beam, **pruning))
 
 
 def ctc_beam_decoder(task: Task) -> System | None:
@@ -108,7 +132,7 @@ def ctc_beam_decoder(task: Task) -> System | None:
     model = {"kenlm_model_path": task.arpa, "unigrams": task.words} if task.kind != "none" else {}
     decoder = build_ctcdecoder(task.labels(), alpha=task.alpha, beta=task.beta, unk_score_offset=UNKNOWN_LOG10, **model)
     pruning = {"beam_prune_logp": -task.beam_threshold, "token_min_logp": task.token_threshold}
-    return lambda log_probs: decoder.decode(log_probs, beam_width=task.beam, **pruning)
+    return System(lambda log_probs: decoder.decode(log_probs, beam_width=task.beam, **pruning))
 
 
 def fast_ctc_decode(task: Task) -> System | None:
@@ -117,14 +141,18 @@ def fast_ctc_decode(task: Task) -> System | None:
     from fast_ctc_decode import beam_search
 
     alphabet = [chr(0x4E00 + index) for index in range(len(task.units))]  # one character a unit, as it demands
+    if task.units.kind == "characters":
+        alphabet = ["-", *task.units.symbols[1:]]
     ids = {character: index for index, character in enumerate(alphabet)}
     cut = min(math.exp(task.token_threshold), 0.99 / len(task.units))
 
-    def decode(log_probs: np.ndarray) -> str:
-        text, _ = beam_search(np.exp(log_probs), alphabet, task.beam, cut)
+    def decode(probs: np.ndarray) -> str:
+        text, _ = beam_search(probs, alphabet, task.beam, cut)
+        if task.units.kind == "characters":
+            return " ".join(text.split())
         return task.units.decode(ids[character] for character in text)
 
-    return decode
+    return System(decode, np.exp)
 
 
 def flashlight(task: Task) -> System | None:
@@ -155,15 +183,17 @@ def flashlight(task: Task) -> System | None:
     closing = np.full((1, len(task.units)), -100.0, np.float32)
     closing[0, separator] = 0.0
 
-    def decode(log_probs: np.ndarray) -> str:
+    def prepared(log_probs: np.ndarray) -> np.ndarray:
         emissions = log_probs if task.units.space is None else np.concatenate([log_probs, closing])
-        emissions = np.ascontiguousarray(emissions, np.float32)
+        return np.ascontiguousarray(emissions, np.float32)
+
+    def decode(emissions: np.ndarray) -> str:
         results = decoder.decode(emissions.ctypes.data, *emissions.shape)
         if not results:
             return ""
         return " ".join(words.get_entry(index) for index in results[0].words if index >= 0)
 
-    return decode
+    return System(decode, prepared)
 
 
 def speechbrain(task: Task) -> System | None:
@@ -180,7 +210,6 @@ def speechbrain(task: Task) -> System | None:
         alpha=task.alpha, beta=task.beta, unk_score_offset=UNKNOWN_LOG10, topk=1, **model,
     )  # fmt: skip
 
-    def decode(log_probs: np.ndarray) -> str:
-        return str(searcher(torch.from_numpy(log_probs)[None])[0][0].text).strip()
-
-    return decode
+    return System(
+        lambda tensor: str(searcher(tensor)[0][0].text).strip(), lambda log_probs: torch.from_numpy(log_probs)[None]
+    )
