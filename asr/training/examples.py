@@ -83,9 +83,9 @@ class EpochPlan:
             position on.
         seconds: of audio in all.
         padding: share of the padded frames that is padding, 0..1.
-        loads: seconds that each batch takes with its padding, by which processes share an update; they take turns
-            where it is empty.
+        loads: seconds that each batch takes with its padding, by which processes share an update evenly.
         longest: number of the batch that takes most seconds with its padding.
+        in_turns: processes take batches in turn instead, whatever their loads.
     """
 
     batches: Sequence[Any]
@@ -93,6 +93,7 @@ class EpochPlan:
     padding: float
     loads: Sequence[float] = ()
     longest: int = 0
+    in_turns: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ class SharedEpoch:
     def own(self, update: int) -> list[int]:
         """Places within an update (from 0) of the batches that this process computes."""
         batches = self.batches(update)
+        if self.plan.in_turns:
+            first = update * self.size
+            return [place for place in range(len(batches)) if (first + place) % self.world.size == self.world.rank]
         loads = self.plan.loads[update * self.size : (update + 1) * self.size]
         loads = loads if len(loads) else [1.0] * len(batches)
         return [place for place, rank in enumerate(deal(loads, self.world.size)) if rank == self.world.rank]

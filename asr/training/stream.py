@@ -9,6 +9,7 @@ Shapes: B utterances, T frames, F mel bins.
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -126,8 +127,11 @@ class StreamExamples:
         plan = self._plan_of(epoch)
         loads = plan.totals.loads
         padding = max(0.0, 1 - plan.totals.seconds / float(loads.sum(dtype=np.float64)))
-        # Without loads processes take turns, so that each keeps to its own lanes.
-        return EpochPlan(PlannedBatches(plan), plan.totals.seconds, padding, longest=int(loads.argmax()))
+        # Processes take turns, so that each keeps to its own lanes.
+        as_floats = array("f", loads.tobytes())
+        return EpochPlan(
+            PlannedBatches(plan), plan.totals.seconds, padding, as_floats, int(loads.argmax()), in_turns=True
+        )
 
     def batch(self, planned: PlannedBatch, epoch: int) -> Batch:
         """One batch of an epoch's plan."""

@@ -15,6 +15,7 @@ from asr.corpus.shard_index import ShardIndex
 from asr.errors import CheckpointError, CorpusError, TrainingError
 from asr.features.sharding import write_shards
 from asr.training.experiment import train_experiment
+from asr.training.plan import plan_training
 from asr.training.sharded_sets import shards_of
 from asr.training.trainer import Trainer
 
@@ -145,3 +146,10 @@ def test_a_shard_damaged_in_the_middle_of_training_stops_it_with_its_name_also_i
     for workers in (0, 1):
         with pytest.raises(CorpusError, match=r"shard-000003\.tar, byte \d+: 'train-\d+' is damaged"):
             train(sharded, tmp_path / f"exp{workers}", config_with(training={"workers": workers}))
+
+
+def test_what_training_will_need_is_told_of_shards_too(sharded, tmp_path):
+    plan = plan_training(config_with(training={"epochs": 1}), sharded, tmp_path / "exp", device="cpu", threads=1)
+    assert plan.utterances == (24, 8)
+    assert plan.measured is not None
+    assert plan.work.steps == train(sharded, tmp_path / "exp", config_with(training={"epochs": 1})).updates

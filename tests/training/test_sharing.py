@@ -91,3 +91,12 @@ def test_without_loads_processes_take_turns(processes):
     plan = EpochPlan(Numbered(range(2 * processes)), 1.0, 0.0)
     for rank, view in enumerate(views(plan, processes, processes)):
         assert view.own_batches(0) == [rank, rank + processes]
+
+
+@given(count=st.integers(1, 30), size=st.integers(1, 9), processes=st.integers(1, 5))
+def test_in_turns_a_process_keeps_to_its_own_numbers_whatever_the_loads(count, size, processes):
+    plan = EpochPlan(Numbered(range(count)), 1.0, 0.0, loads=[1.0 + number for number in range(count)], in_turns=True)
+    for rank, view in enumerate(views(plan, size, processes)):
+        assert list(view.own_batches(0).numbers if processes == 1 else view.own_batches(0)) == list(
+            range(rank, count, processes)
+        )
