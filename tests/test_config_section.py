@@ -1,7 +1,7 @@
 """Ranges and probabilities of settings."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
@@ -13,6 +13,7 @@ class Settings(Section):
     chance: Probability = 0.0
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_a_range_is_two_numbers_the_lower_first(low, high):
     if low <= high:

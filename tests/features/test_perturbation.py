@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests_waves import RATE, decibels, loudest_hertz, noise, power, reverberation_time, tone
 
@@ -35,6 +35,7 @@ def test_speed_one_is_the_wave_itself_and_none_is_none():
     assert len(perturb_speed(wave[:0], 1.1)) == 0
 
 
+@settings(deadline=None)
 @given(st.floats(-40, 40))
 def test_gain_is_exact(gain_db):
     wave = noise(samples=500)

@@ -78,7 +78,7 @@ def test_a_source_in_the_wall_or_at_the_microphone_is_refused(place):
         room_impulse_response(Room(ROOM.size, place, ROOM.microphone, 0.3), RATE)
 
 
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32), st.floats(0.1, 0.5))
 def test_drawn_rooms_keep_everyone_off_the_walls(seed, shortest):
     room = draw_room(np.random.default_rng(seed), shortest, 0.6)

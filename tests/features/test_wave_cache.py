@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.features.wave_cache import WaveCache, is_whole_steps
@@ -16,6 +16,7 @@ def steps(seed, samples):
     return (np.random.default_rng(seed).integers(-32768, 32768, samples) / 32768).astype(np.float32)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=20), st.integers(0, 2000), st.booleans())
 def test_what_is_kept_is_exact_and_fits_the_memory(lengths, limit, whole_steps):
     cache = WaveCache(lengths, limit, whole_steps=whole_steps)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests_waves import TOY_RATE, toy_audio_config, write_audio_data
 
@@ -72,6 +72,7 @@ def test_threads_change_no_bit_and_are_given_back(waves, threads):
     assert torch.equal(features, expected)
 
 
+@settings(deadline=None)
 @given(samples=st.integers(400, 60_000), thousandths=st.integers(700, 1400))
 def test_no_frame_is_promised_that_resampling_could_miss(samples, thousandths):
     class Lengths:
