@@ -37,7 +37,7 @@ def deterministic_algorithms(enabled: bool) -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-    # Filling memory that nobody has written yet finds reads of it, and cost 3 to 4 % of an update on the CPU.
+    # Filling memory that nobody has written yet finds reads of it, and cost 1 to 4 % of an update on the CPU.
     _fill_memory(False)
     LOGGER.info("%s", explanation(torch.get_num_threads()))
     try:

@@ -112,6 +112,23 @@ def test_intermediate_layers_add_no_weight_and_cost_inference_nothing():
     assert calls == [1]
 
 
+def test_copies_to_the_device_do_not_wait():
+    """From page-locked memory a copy that does not block runs beside the GPU's work."""
+    asked = []
+
+    class Watched(torch.Tensor):
+        def to(self, *arguments, **options):
+            asked.append(options)
+            return self.as_subclass(torch.Tensor)
+
+    batch = some_batch()
+    watched = Batch(
+        batch.ids, batch.features.as_subclass(Watched), batch.lengths.as_subclass(Watched), batch.targets, 0.25
+    )
+    batch_losses(model_of(), watched, TrainingConfig(), CPU)
+    assert asked == [{"non_blocking": True}] * 2
+
+
 def test_audio_without_frames_has_empty_outputs_at_every_layer():
     outputs, lengths = model_of().at_layers(torch.zeros(2, 0, 3), torch.zeros(2, dtype=torch.long), [1, 3])
     assert [output.shape for output in outputs] == [(2, 0, UNITS)] * 2

@@ -14,11 +14,13 @@ from tests_toy import toy_config
 
 from asr.config import save_config
 from asr.errors import CheckpointError, FeatureError, TrainingError
+from asr.model.acoustic import AcousticModel
 from asr.model.directory import load_trained
 from asr.training import objective
-from asr.training.checkpoint import list_checkpoints
+from asr.training.checkpoint import list_checkpoints, load_newest
 from asr.training.experiment import train_experiment
 from asr.training.trainer import Trainer
+from asr.training.update import Updater
 
 WEIGHTS = "model/model.safetensors"
 TOOL = Path(__file__).parents[2] / "tools" / "kill_resume.py"
@@ -155,6 +157,88 @@ def test_many_bad_updates_in_a_row_stop_training_with_the_checkpoint_kept(toy_da
     with pytest.raises(TrainingError, match="3 updates in a row"):
         train(toy_data, tmp_path / "exp", toy_config(training={"bad_steps": 3}))
     assert list_checkpoints(tmp_path / "exp" / "checkpoints")
+
+
+def test_after_too_many_bad_updates_the_kept_checkpoint_is_the_last_good_one_and_training_goes_on_from_it(
+    toy_data, tmp_path, monkeypatch
+):
+    """Also where one bad batch spoils a group: the state before the bad updates is there, finite, and resumes."""
+    config = toy_config(training={"bad_steps": 2, "accumulate": 2, "save_steps": 1, "epochs": 2})
+    original, calls = objective.ctc_loss, []
+
+    def second_of_each_group_is_infinite(*arguments):
+        calls.append(1)
+        losses = original(*arguments)
+        return losses * float("inf") if len(calls) >= 4 and len(calls) % 2 else losses
+
+    with monkeypatch.context() as patch:
+        patch.setattr(objective, "ctc_loss", second_of_each_group_is_infinite)
+        with pytest.raises(TrainingError, match="2 updates in a row"):
+            train(toy_data, tmp_path / "exp", config)
+    kept = load_newest(tmp_path / "exp" / "checkpoints")
+    assert kept["progress"]["step"] == 2
+    assert kept["progress"]["bad_steps"] == 1  # it was saved after the first bad update, with the weights of before
+    assert {int(entry["step"]) for entry in kept["optimizer"]["state"].values()} == {1}
+    assert all(torch.isfinite(weights).all() for weights in kept["model"].values())
+    assert train(toy_data, tmp_path / "exp", config, resume=True).updates == 6
+
+
+def test_float16_overflows_are_told_but_not_counted_as_bad(toy_data, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, logger="asr")
+    original = Updater.__init__
+
+    def start_too_high(self, *arguments):
+        original(self, *arguments)
+        self.scaler.update(2.0**23)
+
+    monkeypatch.setattr(Updater, "__init__", start_too_high)
+    config = toy_config(training={"precision": "float16", "bad_steps": 1, "epochs": 2})
+    with torch.backends.mkldnn.flags(enabled=False):
+        summary = train(toy_data, tmp_path / "exp", config)
+    assert summary.updates == 12
+    assert "update 1: float16 overflowed" in caplog.text
+    assert "skipped" not in caplog.text
+
+
+def test_running_out_of_memory_costs_a_warning_and_training_ends_as_ever(toy_data, tmp_path, monkeypatch, caplog):
+    """The model holds two utterances of the four of a batch: found by the rehearsal, before the first update."""
+    original = AcousticModel.at_layers
+
+    def small(self, features, *arguments):
+        if torch.is_grad_enabled() and len(features) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return original(self, features, *arguments)
+
+    quiet = toy_config(model={"dropout": 0.0}, training={"epochs": 2})
+    whole = train(toy_data, tmp_path / "whole", quiet)
+    monkeypatch.setattr(AcousticModel, "at_layers", small)
+    caplog.clear()
+    split = train(toy_data, tmp_path / "split", quiet)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings
+    assert all("out of memory on a batch of 4 utterances" in warning for warning in warnings)
+    assert split.updates == whole.updates == 12
+    assert split.dev.loss == pytest.approx(whole.dev.loss, rel=1e-3)
+
+
+def test_with_every_switch_on_it_still_learns(toy_data, tmp_path):
+    switches = {"ema": 0.9, "label_smoothing": 0.05, "intermediate_weight": 0.3, "epochs": 20}
+    config = toy_config(model={"layers": 2, "intermediate_layers": [1]}, training=switches)
+    summary = train(toy_data, tmp_path / "exp", config)
+    assert summary.dev.wer < 10
+
+
+def test_a_model_trained_with_intermediate_layers_is_a_model_like_any_other(toy_data, tmp_path):
+    """Its weights fit a configuration that never heard of intermediate layers, and read the same."""
+    model = {"layers": 2, "intermediate_layers": [1]}
+    folder = train(toy_data, tmp_path / "exp", toy_config(model=model, training={"epochs": 1})).model
+    with_layers = load_trained(folder, "cpu")
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(re.sub(r"  intermediate_layers:\n  - 1\n", "", text))
+    without = load_trained(folder, "cpu")
+    assert (with_layers.config.model.intermediate_layers, without.config.model.intermediate_layers) == ([1], [])
+    features, lengths = torch.randn(1, 30, 8), torch.tensor([30])
+    assert torch.equal(with_layers.model(features, lengths)[0], without.model(features, lengths)[0])
 
 
 def test_accumulated_batches_give_the_gradient_of_one_big_batch(toy_data, tmp_path):
