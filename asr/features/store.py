@@ -151,11 +151,16 @@ class FeatureStore:
         self._rows: np.ndarray | None = None
 
     @classmethod
-    def open(cls, directory: str | Path) -> FeatureStore:
+    def open(cls, directory: str | Path, wanted: FeatureConfig | None = None) -> FeatureStore:
         """Open the store in a folder.
 
+        Args:
+            directory: the store's folder.
+            wanted: settings that the features must have been computed with; None takes any.
+
         Raises:
-            FeatureError: there is no store, it was not finished, or its files do not fit each other.
+            FeatureError: there is no store, it was not finished, its files do not fit each other, or it holds other
+                features than those wanted: of the same shape they would be nonsense that nobody notices.
         """
         directory = Path(directory)
         marker = read_marker(directory)
@@ -172,6 +177,8 @@ class FeatureStore:
             if not size == marker["bytes"] == expected:
                 reason = f"has {size} bytes where {expected} are expected"
                 raise FeatureError(directory / FEATURES, reason, REMEDY)
+            if wanted is not None and not wanted.computes_as(config):
+                raise FeatureError(directory, "was computed with other feature settings", "run 'asr features --force'")
             return cls(directory, index, marker["notes"], config)
         except FileNotFoundError as error:
             raise FeatureError(error.filename, "is missing from the feature store", REMEDY) from None

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from asr.errors import CheckpointError
+from asr.errors import CheckpointError, ModelError
 from asr.files import atomic_write
 from asr.model.directory import load_trained, save_model
 
@@ -89,7 +89,11 @@ def average_model(paths: Sequence[Path], model: str | Path, out: str | Path) -> 
     """
     trained = load_trained(model, "cpu")
     weights = average_weights(paths)
+    try:
+        trained.model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(paths[0], f"does not fit the model in {model} ({reason})", "take both from one run") from None
     names = ", ".join(path.name for path in paths)
     card = f"# {trained.config.name}\n\nAverage of {names}; configuration of {model}.\n"
     save_model(out, weights, trained.config, trained.units, trained.normaliser, card)
-    load_trained(out, "cpu")

@@ -19,7 +19,7 @@ import torch
 from asr.config import ExperimentConfig, save_config
 from asr.corpus.manifest import load_manifest
 from asr.corpus.utterance import Utterance
-from asr.errors import FeatureError, TrainingError
+from asr.errors import TrainingError
 from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
 from asr.model.acoustic import AcousticModel
@@ -155,12 +155,7 @@ def load_sets(
     _refuse_overlap(utterances["train"], utterances["dev"])
     if config.features.source == "audio":
         return load_audio_sets(config, utterances["train"], utterances["dev"], units, device)
-    stores = {name: FeatureStore.open(data / "features" / name) for name in ("train", "dev")}
-    for name, store in stores.items():
-        if not config.features.computes_as(store.config):
-            raise FeatureError(
-                data / "features" / name, "was computed with other feature settings", "run 'asr features --force'"
-            )
+    stores = {name: FeatureStore.open(data / "features" / name, config.features) for name in ("train", "dev")}
     train_normaliser = Normaliser.of_directory(data / "features" / "train", config.features)
     dev_normaliser = train_normaliser
     if config.features.normalisation == "speaker":

@@ -204,7 +204,8 @@ def _look_at_data(config: ExperimentConfig, data: Path, units: Units) -> _Found:
     dev = load_manifest(data / "dev.jsonl")
     stores = None
     if config.features.source == "store" and not sharded:
-        stores = (FeatureStore.open(data / "features" / "train"), FeatureStore.open(data / "features" / "dev"))
+        folders = (data / "features" / "train", data / "features" / "dev")
+        stores = (FeatureStore.open(folders[0], config.features), FeatureStore.open(folders[1], config.features))
     targets = check_targets(train, dev, units, config, stores)
     unusable = targets.unusable
     usable = [any(each.id not in unusable for each in utterances) for utterances in (train, dev)]

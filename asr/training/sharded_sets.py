@@ -10,7 +10,7 @@ import torch
 from asr.config import ExperimentConfig
 from asr.corpus.manifest import load_manifest
 from asr.corpus.shard_index import INDEX
-from asr.errors import FeatureError, TrainingError
+from asr.errors import TrainingError
 from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
 from asr.training.audio_sets import load_clean_set
@@ -69,7 +69,5 @@ def _dev_set(
         return load_clean_set(config, utterances, units, normaliser, device)
     if config.features.normalisation == "speaker":
         normaliser = Normaliser.of_directory(data / "features" / "dev", config.features)
-    store = FeatureStore.open(data / "features" / "dev")
-    if not config.features.computes_as(store.config):
-        raise FeatureError(store.directory, "was computed with other feature settings", "run 'asr features --force'")
+    store = FeatureStore.open(data / "features" / "dev", config.features)
     return Examples(utterances, StoredSource(utterances, store, normaliser), units, config, training=False)

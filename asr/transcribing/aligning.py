@@ -45,7 +45,7 @@ def align_set(
         What was aligned; an utterance fails when it is unreadable, its text is outside the units, or too long for it.
     """
     utterances = load_manifest(manifest)
-    store = FeatureStore.open(features) if features is not None else None
+    store = FeatureStore.open(features, recognizer.trained.config.features) if features is not None else None
     by_id = {utterance.id: utterance for utterance in utterances}
     failed: list[str] = []
     alignments: dict[str, Alignment] = {}

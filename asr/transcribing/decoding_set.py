@@ -95,7 +95,7 @@ def decode_set(
     utterances = load_manifest(manifest)
     if recognizer.recipe is not None and recognizer.recipe.lexicon is not None:
         check_references((utterance.text for utterance in utterances), Lexicon.from_file(recognizer.recipe.lexicon))
-    store = FeatureStore.open(features) if features is not None else None
+    store = FeatureStore.open(features, recognizer.trained.config.features) if features is not None else None
     failed: list[str] = []
     started = time.monotonic()
     log_probs = dict(utterance_log_probs(recognizer, utterances, store, batch_size, failed))

@@ -249,3 +249,12 @@ def test_equal_features_have_equal_checksums_without_reading_them(tmp_path):
     assert store.checksum("a") == store.checksum("copy") != store.checksum("b")
     with pytest.raises(FeatureError, match="is not in the feature store"):
         store.checksum("c")
+
+
+def test_features_of_other_settings_are_refused_where_settings_are_given(tmp_path):
+    with FeatureStoreWriter(tmp_path, 3, "float32", FeatureConfig(preemphasis=0.9)) as writer:
+        writer.append("a", np.ones((5, 3), np.float32))
+    FeatureStore.open(tmp_path)
+    FeatureStore.open(tmp_path, FeatureConfig(preemphasis=0.9, normalisation="none", store_dtype="float16"))
+    with pytest.raises(FeatureError, match="was computed with other feature settings; run 'asr features --force'"):
+        FeatureStore.open(tmp_path, FeatureConfig())
