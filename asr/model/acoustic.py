@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from asr.config import ModelConfig
 from asr.model.front_end import ConvolutionalFrontEnd, StackingFrontEnd
+from asr.model.linear import Linear
 from asr.model.lstm import LstmStack
 
 
@@ -44,7 +45,7 @@ class AcousticModel(nn.Module):
             dropout=config.dropout,
             forget_bias=config.forget_bias,
         )
-        self.output = nn.Linear(self.stack.output_size, units)
+        self.output = Linear(self.stack.output_size, units)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities of every unit at every output frame.

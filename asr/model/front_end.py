@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from asr.model.linear import Linear
+
 # Strides in time of the two convolutions, for each time reduction.
 STRIDES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 6: (3, 2)}
 KERNEL = 3
@@ -40,7 +42,7 @@ class ConvolutionalFrontEnd(nn.Module):
         self.first = nn.Conv2d(1, channels, KERNEL, stride=(first, 2), padding=1)
         self.second = nn.Conv2d(channels, channels, KERNEL, stride=(second, 2), padding=1)
         reduced_bins = (bins + 3) // 4  # halved twice, rounding up
-        self.linear = nn.Linear(channels * reduced_bins, output_size)
+        self.linear = Linear(channels * reduced_bins, output_size)
         self.norm = nn.LayerNorm(output_size) if layer_norm else nn.Identity()
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,7 +63,7 @@ class StackingFrontEnd(nn.Module):
     def __init__(self, bins: int, output_size: int, time_reduction: int, layer_norm: bool) -> None:
         super().__init__()
         self.time_reduction = time_reduction
-        self.linear = nn.Linear(bins * time_reduction, output_size)
+        self.linear = Linear(bins * time_reduction, output_size)
         self.norm = nn.LayerNorm(output_size) if layer_norm else nn.Identity()
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from asr.model import lstm_function
+from asr.model.dropout import Dropout
+from asr.model.linear import Linear
 
 
 def reverse_within_lengths(x: Tensor, lengths: Tensor) -> Tensor:
@@ -57,10 +59,10 @@ class LstmLayer(nn.Module):
         self.forward_lstm = nn.LSTM(input_size, hidden, batch_first=True)
         self.backward_lstm = nn.LSTM(input_size, hidden, batch_first=True) if bidirectional else None
         width = 2 * hidden if bidirectional else hidden
-        self.projection = nn.Linear(width, projection) if projection else None
+        self.projection = Linear(width, projection) if projection else None
         self.output_size = projection or width
         self.norm = nn.LayerNorm(self.output_size) if layer_norm else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for lstm in (self.forward_lstm, self.backward_lstm):
             if lstm is not None:
                 _set_forget_bias(lstm, forget_bias)

@@ -15,20 +15,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from asr.model import lstm_kernel
-from asr.model.products import times, transposed_times
+from asr.model.products import possible, times, transposed_times
 from asr.model.tiles import PANEL, pack
 
 
 def applies(x: Tensor, hidden: int) -> bool:
     """Whether `recurrence` can be used: training in float32 on the CPU, with cells that fill whole panels."""
-    return (
-        x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and x.numel() > 0
-        and 4 * hidden % PANEL == 0
-        and torch.is_grad_enabled()
-        and not torch.is_autocast_enabled("cpu")
-    )
+    return possible(x) and 4 * hidden % PANEL == 0
 
 
 def recurrence(x: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor]]) -> Tensor:
@@ -63,18 +56,17 @@ class _Recurrence(torch.autograd.Function):
             [(pack(state.t()), one.numpy()) for state, one in zip(states, biases, strict=True)],
             (gates, cells, outputs), hidden, order, lengths.numpy(), frames,
         )  # fmt: skip
-        ctx.save_for_backward(flat, whole, outputs, cells, *states)
-        ctx.gates, ctx.order, ctx.lengths = gates, order, lengths
-        ctx.shape = x.shape
+        ctx.save_for_backward(flat, whole, outputs, gates, cells, *states)
+        ctx.order, ctx.lengths, ctx.shape, ctx.spent = order, lengths, x.shape, False
         return outputs.view(batch, frames, -1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
-        flat, whole, outputs, cells, *states = ctx.saved_tensors
-        if ctx.gates is None:
+        flat, whole, outputs, gates, cells, *states = ctx.saved_tensors
+        if ctx.spent:
             raise RuntimeError("the gradient of the recurrence can be taken once: its gates have been overwritten")
-        gates, ctx.gates = ctx.gates, None
+        ctx.spent = True
         batch, frames, _ = ctx.shape
         hidden = states[0].shape[1]
         _each_direction(

@@ -21,6 +21,17 @@ BLOCK_ROWS = 128
 GAP = 16  # numbers between rows of work space, so that the rows do not compete for the same cache lines
 
 
+def possible(x: Tensor) -> bool:
+    """Whether to train with these products: in float32 on the CPU, outside autocast, with anything to compute."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and x.numel() > 0
+        and torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
 def times(x: Tensor, weight: Tensor) -> Tensor:
     """x (M, K) @ weight (K, N) -> (M, N) float32."""
     rows, columns = len(x), weight.shape[1]

@@ -31,6 +31,7 @@ from asr.training.distributed import World, check_batches, joined, world_of
 from asr.training.elastic import admit, dismiss
 from asr.training.examples import Examples
 from asr.training.fine_tuning import begin_from
+from asr.training.heap import keep_freed_memory
 from asr.training.sharded_sets import load_sharded_sets, shards_of
 from asr.training.stored_source import StoredSource
 from asr.training.trainer import Trainer, TrainingSet
@@ -84,6 +85,7 @@ def train_experiment(
     admitted = admit(experiment, resume, world_of(os.environ))
     if threads:
         torch.set_num_threads(threads)
+    keep_freed_memory()
     with deterministic_algorithms(deterministic), joined(device) as (world, chosen):
         resume = world.once(lambda: admitted)
         check_batches(config.training.accumulate, world.size)

@@ -16,7 +16,8 @@ from asr.model.acoustic import AcousticModel
 from asr.model.front_end import STRIDES
 
 FLOAT = 4  # bytes
-GATES, STATES = 4, 6  # of an LSTM: input, forget, candidate, output; hidden, cell and the layer's own copy, twice each
+GATES, STATES = 4, 1  # of an LSTM: input, forget, candidate, output; the cell (its output is counted apart)
+PASSING = 6  # of a layer's width: held for a moment on the way back
 STATUS = Path("/proc/self/status")
 
 
@@ -47,9 +48,9 @@ class MemoryEstimate:
 def estimate_memory(model: AcousticModel, config: ExperimentConfig, seconds: float) -> MemoryEstimate:
     """Predict an update's memory over a batch of `seconds` of padded audio.
 
-    The LSTM keeps four gates and, in the layout of oneDNN, every state twice, for each frame and direction; everything
-    between the layers keeps its output; and one direction's states have gradients at a time. Over batches of one size,
-    nine models in float32 on a CPU needed 0.85 to 1.35 times the activations told here.
+    The LSTM keeps four gates, the cell and the output for each frame and direction, and on a GPU reversed copies;
+    everything between the layers keeps its output; and one direction's states have gradients at a time. What autograd
+    keeps is within a factor of two of it.
 
     Batches of many sizes leave glibc with blocks that fit no later batch: 40 updates of growing length kept 1.8 times
     the activations beside them, an AN4 training with its dev set 2.9 times. Here it is taken as twice, on CPUs.
@@ -82,7 +83,7 @@ def activation_floats(config: ExperimentConfig, frames: int, units: int) -> int:
         width = model.projection or directions * model.hidden
         row += width * (bool(model.projection) + model.layer_norm + 2 * (model.dropout > 0))
     widest = max(model.input_size, model.hidden, width if model.layers > 1 else 0)
-    return total + reduced * (row + STATES * widest + 4 * units)
+    return total + reduced * (row + PASSING * widest + 4 * units)
 
 
 class PeakMemory:

@@ -89,8 +89,9 @@ class Updater:
         self.model, self.settings, self.device = model, settings, device
         self.world = world or World()
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=0.0, betas=(0.9, settings.beta2), weight_decay=settings.weight_decay
-        )
+            model.parameters(), lr=0.0, betas=(0.9, settings.beta2), weight_decay=settings.weight_decay,
+            fused=device.type == "cpu",
+        )  # fmt: skip
         self.scaler = gradient_scaler(settings.precision, device)
         self.average = MovingAverage(model, settings.ema) if settings.ema else None
         self.splitter = BatchSplitter()

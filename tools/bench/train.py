@@ -48,6 +48,7 @@ from train_systems import BINS, UNITS, System, build, systems
 
 from asr.model.acoustic import AcousticModel
 from asr.training.examples import Batch
+from asr.training.heap import keep_freed_memory
 
 Row = dict[str, Any]
 FRAMES_A_SECOND, LABELS_A_SECOND = 100, 12
@@ -59,6 +60,7 @@ def main() -> None:
     """Measure, print a table and write the rows."""
     options = parse()
     torch.set_num_threads(options.threads)
+    keep_freed_memory()  # as `asr train` does; here all systems gain by it
     device = torch.device(options.device)
     clock = clock_of(options, device)
     rows: list[Row] = []

@@ -142,7 +142,7 @@ def _ours(model: AcousticModel, batch: Batch, device: torch.device, precision: s
     """This project's own update, with everything that training does around it."""
     settings = TrainingConfig.model_validate({"precision": precision})
     updater = Updater(model, settings, device)
-    share = Share([batch], [1], batch.ids, 1)
+    share = Share([batch], [1], len(batch.ids), 1)
     return System(model, _forward(model, batch, device), lambda: updater.update(share, LEARNING_RATE))
 
 
