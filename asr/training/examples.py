@@ -9,6 +9,7 @@ number of workers, nor a restart changes what the model sees.
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -134,8 +135,10 @@ class Examples:
         self.source = source
         self.config = config
         self.training = training
-        self.targets = {u.id: spell(u, units, strict=training) for u in utterances}
-        self.speeds = {u.id: self._usable_speeds(u.id) for u in utterances} if training else {}
+        self.targets = {u.id: _compact(spell(u, units, strict=training)) for u in utterances}
+        shared: dict[tuple[float, ...], list[float]] = {}  # most utterances have the same speeds: one list for them
+        usable = ((u.id, self._usable_speeds(u.id)) for u in utterances) if training else ()
+        self.speeds = {name: shared.setdefault(tuple(speeds), speeds) for name, speeds in usable}
 
     def items(self, epoch: int) -> list[Item]:
         """Names and lengths as this epoch will read them."""
@@ -208,7 +211,7 @@ class Examples:
         if self._augments(epoch):
             mask(features, frames, loaded.ids, self.config, epoch)
         seconds = sum(frames) * self.config.features.frame_shift_ms / 1000
-        return Batch(loaded.ids, features, lengths, [self.targets[name] or [] for name in loaded.ids], seconds)
+        return Batch(loaded.ids, features, lengths, [list(self.targets[name] or ()) for name in loaded.ids], seconds)
 
     def _augments(self, epoch: int) -> bool:
         return self.training and epoch >= self.config.augmentation.first_epoch
@@ -239,6 +242,13 @@ class Examples:
 
     def _output_frames(self, name: str, speed: float) -> int:
         return -(-self.source.frames(name, speed) // self.config.model.time_reduction)
+
+
+def _compact(labels: list[int] | None) -> array[int] | None:
+    """Labels in two or four bytes each: all targets of a set are in memory at once."""
+    if labels is None:
+        return None
+    return array("H" if max(labels, default=0) < 2**16 else "I", labels)
 
 
 class _PlannedBatches(Dataset[Batch | Loaded | AsrError]):

@@ -101,3 +101,17 @@ def test_an_error_in_a_loading_process_arrives_as_itself(build, toy_data):
     stored.write_bytes(bytes(stored.stat().st_size))
     with pytest.raises(FeatureError, match=r"train-000: its features in .* are corrupt"):
         list(examples.batches([["train-000"]], 0))
+
+
+def test_targets_are_kept_small_and_handed_out_as_lists(build):
+    from asr.training.examples import _compact
+
+    assert [_compact(labels) for labels in (None, [])] == [None, _compact([])]
+    assert _compact([1, 65535]).itemsize == 2
+    assert list(_compact([1, 65536])) == [1, 65536]
+    examples = build()
+    name = next(iter(examples.utterances))
+    (target,) = examples.batch([name], 0).targets
+    assert type(target) is list
+    assert target == list(examples.targets[name])
+    assert len(target) == len(examples.utterances[name].text)
