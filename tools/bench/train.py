@@ -83,7 +83,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 def parse() -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(description="Speed of training beside packed sequences, PyTorch and SpeechBrain.")
-    parser.add_argument("--sizes", default="3x256,4x320,5x512", help="layers x cells a direction, with commas")
+    parser.add_argument("--sizes", help="layers x cells a direction, with commas")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -94,8 +94,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--profile", action="store_true", help="also say where our step spends its time")
     parser.add_argument("--json", type=Path, help="write the rows here")
     options = parser.parse_args()
+    options.sizes = options.sizes or ("3x256,4x320" if options.quick else "3x256,4x320,5x512")
     if options.quick:
-        options.rounds, options.sizes = 3, "3x256,4x320"
+        options.rounds = 3
     return options
 
 
