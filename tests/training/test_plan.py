@@ -201,3 +201,28 @@ class TestCommand:
         code, _, err = self.run(data, tmp_path, capsys, "--plan", "--find-lr")
         assert code == 2
         assert "do one after the other" in err
+
+
+def test_a_training_from_audio_is_planned_without_a_store(tmp_path):
+    """Lengths come from the manifest, features from the waves."""
+    from tests_model import sounds
+
+    from asr.audio import write_audio
+    from asr.config import ExperimentConfig
+    from asr.corpus.utterance import Utterance
+
+    for name in ("train", "dev"):
+        utterances = []
+        for number, wave in enumerate(sounds(4, seed=len(name))):
+            write_audio(tmp_path / f"{name}{number}.wav", wave, 8000)
+            utterances.append(Utterance(f"{name}{number}", f"{name}{number}.wav", 0.0, len(wave) / 8000, text="ab"))
+        write_manifest(tmp_path / f"{name}.jsonl", utterances)
+    Units("characters", [BLANK_SYMBOL, "a", "b"]).save(tmp_path / "units.txt")
+    settings = toy_config().model_dump()
+    settings["features"] |= {"source": "audio", "sample_rate": 8000, "mel_bins": 20}
+    config = ExperimentConfig.model_validate(settings)
+    plan = plan_training(config, tmp_path, tmp_path / "exp", device="cpu", threads=1)
+    assert plan.obstacles == []
+    assert plan.features == 0
+    assert plan.work.steps == sum(plan.work.updates) > 0
+    assert plan.measured.times.seconds(1, 1.0) > 0
