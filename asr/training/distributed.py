@@ -26,6 +26,7 @@ from torch import Tensor
 
 from asr.errors import TrainingError
 from asr.model.directory import choose_device
+from asr.training.rendezvous import store_of_start
 
 LOGGER = logging.getLogger("asr")
 TIMEOUT = timedelta(minutes=30)  # a process that is silent for longer is taken for lost
@@ -162,8 +163,10 @@ def joined(device: str | None = None) -> Iterator[tuple[World, torch.device]]:
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     # Objects travel between CPUs in both cases, gradients over NCCL where they are on GPUs.
+    backend = "cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo"
     with _contact(world.rank):
-        dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo", timeout=TIMEOUT)
+        store = store_of_start(os.environ, TIMEOUT)
+        dist.init_process_group(backend, timeout=TIMEOUT, store=store, rank=world.rank, world_size=world.size)
     with _named_in_log(world):
         LOGGER.info("%d processes, this one on %s", world.size, chosen)
         yield world, chosen
