@@ -5,6 +5,7 @@ B utterances, T frames, V units, K prefixes of the beam, N units tried in a fram
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -121,6 +122,8 @@ class BatchedBeamDecoder(BeamDecoder):
         settings, scorer = self.options, self._scorer(log_probs.device)
         batch = len(log_probs)
         tokens, tried, counts = likely_units(log_probs, lengths, settings.token_threshold)
+        share = settings.settings().discount
+        discount = math.log(share) if share > 0.0 else -math.inf
         start = scorer.lm.start_state if scorer.lm else 0
         beam = first_beam(batch, settings.beam, start, log_probs.device)
         here = torch.arange(settings.beam, device=log_probs.device).expand(batch, -1)
@@ -128,7 +131,7 @@ class BatchedBeamDecoder(BeamDecoder):
         origins, added = [], []
         for frame, count in enumerate(counts):
             candidates = tokens[:, frame, :count], tried[:, frame, :count]
-            growth = grow(beam, log_probs[:, frame], *candidates, scorer, settings.beam_threshold)
+            growth = grow(beam, log_probs[:, frame], *candidates, scorer, settings.beam_threshold, discount)
             ended = (frame >= lengths)[:, None]
             beam = Beam(*(torch.where(ended, old, new) for old, new in zip(beam, growth.beam, strict=True)))
             scale += torch.where(ended[:, 0], 0.0, growth.best)

@@ -92,7 +92,9 @@ def first_beam(batch: int, width: int, start_state: int, device: torch.device) -
     )  # fmt: skip
 
 
-def grow(beam: Beam, row: Tensor, tokens: Tensor, tried: Tensor, scorer: Scorer, threshold: float) -> Growth:
+def grow(
+    beam: Beam, row: Tensor, tokens: Tensor, tried: Tensor, scorer: Scorer, threshold: float, discount: float
+) -> Growth:
     """Go on by one frame.
 
     Args:
@@ -102,6 +104,8 @@ def grow(beam: Beam, row: Tensor, tokens: Tensor, tried: Tensor, scorer: Scorer,
         tried: (B, N) whether they are; the blank never is.
         scorer: of the units.
         threshold: log-mass below the best at which a prefix is dropped.
+        discount: added to the rank of prefixes in a full beam that another has in all that can still count; -inf drops
+            them.
     """
     total = torch.logaddexp(beam.blank, beam.label)
     slots, known = _parents(beam, total)
@@ -112,12 +116,15 @@ def grow(beam: Beam, row: Tensor, tokens: Tensor, tried: Tensor, scorer: Scorer,
     longer = longer.masked_fill(refused, IMPOSSIBLE)
     width, count = total.shape[1], tokens.shape[1]
     scores = torch.cat([torch.logaddexp(stay_blank, stay_label), longer.flatten(1)], dim=1)
-    top, index = scores.topk(width, dim=1)
+    best = scores.amax(dim=1, keepdim=True)
+    scores = scores.masked_fill(~(scores >= best - threshold), IMPOSSIBLE)
+    full = (scores > IMPOSSIBLE).sum(dim=1, keepdim=True) > width
+    ranks, index = torch.where(full & ~_leaders(beam, scores), scores + discount, scores).topk(width, dim=1)
+    top = scores.gather(1, index).masked_fill(ranks == IMPOSSIBLE, IMPOSSIBLE)
     stays = index < width
     place = (index - width).clamp(min=0)
     origins = torch.where(stays, index, place // count)
-    best = top[:, :1]
-    kept = top >= best - threshold
+    kept = top > IMPOSSIBLE
     base = torch.where(best.isfinite(), best, 0.0)
 
     def choose(stayed: Tensor, grown: Tensor) -> Tensor:
@@ -141,6 +148,22 @@ def extended_hash(hashes: Tensor, tokens: Tensor) -> Tensor:
     """Hash of a prefix and one more unit; int64 arithmetic wraps around."""
     mixed = (hashes ^ (tokens + 1)) * MULTIPLIER
     return mixed ^ (mixed >> 29)
+
+
+def _leaders(beam: Beam, scores: Tensor) -> Tensor:
+    """Whether each candidate is the best of those with the same future: (B, K + K N), as `scores`.
+
+    What comes treats two prefixes alike that end in the same unit and state of the language model, and two longer ones
+    that do so before the same new unit.
+    """
+    batch, width = beam.last.shape
+    columns = torch.cat([scores[:, :width, None], scores[:, width:].view(batch, width, -1)], dim=2)
+    same = (beam.last[:, :, None] == beam.last[:, None, :]) & (beam.lm_states[:, :, None] == beam.lm_states[:, None, :])
+    places = torch.arange(width, device=scores.device)
+    groups = torch.where(same, places, width).amin(dim=2)[:, :, None].expand_as(columns)
+    best = torch.full_like(columns, IMPOSSIBLE).scatter_reduce(1, groups, columns, "amax")
+    leads = columns >= best.gather(1, groups)
+    return torch.cat([leads[:, :, 0], leads[:, :, 1:].flatten(1)], dim=1)
 
 
 def _parents(beam: Beam, total: Tensor) -> tuple[Tensor, Tensor]:

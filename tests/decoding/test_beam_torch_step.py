@@ -31,7 +31,7 @@ def row(*probs: float) -> torch.Tensor:
 
 def step(beam: Beam, frame: torch.Tensor, scorer: Scorer = FREE, tried: torch.Tensor = ALL, threshold: float = 1e9):
     batch = len(frame)
-    return grow(beam, frame, UNITS.expand(batch, 2), tried.expand(batch, 2), scorer, threshold)
+    return grow(beam, frame, UNITS.expand(batch, 2), tried.expand(batch, 2), scorer, threshold, 0.0)
 
 
 def masses(frames: list[torch.Tensor], width: int = 16) -> dict[tuple[int, ...], float]:
@@ -161,3 +161,22 @@ def test_hashes_of_different_prefixes_differ():
     for _ in range(6):
         hashes |= {(*p, u): extended_hash(h, torch.tensor(u)) for p, h in hashes.items() for u in range(1, 5)}
     assert len({value.item() for value in hashes.values()}) == len(hashes) == sum(4**n for n in range(7))
+
+
+def test_a_full_beam_keeps_the_best_of_each_future():
+    """After two frames (), (1,), (2,), (1, 2), (2, 1) compete for three places: two pairs end in the same unit."""
+    beam = step(first_beam(1, 3, 0, CPU), row(0.1, 0.6, 0.3)).beam
+    frame = row(0.1, 0.45, 0.45)
+    freely = grow(beam, frame, UNITS, ALL, FREE, 1e9, 0.0)
+    apart = grow(beam, frame, UNITS, ALL, FREE, 1e9, -math.inf)
+    chosen = [
+        (origin, token) for origin, token in zip(apart.origins[0].tolist(), apart.tokens[0].tolist(), strict=True)
+    ]
+    grown = [token for origin, token in chosen if token != STAYED]
+    assert len(chosen) == 3
+    assert freely.best.item() == apart.best.item()  # the best is always kept
+    assert len({(beam.last[0, origin].item(), token) for origin, token in chosen}) == len(chosen)
+    assert all(token in (1, 2) for token in grown)
+    roomy = grow(step(first_beam(1, 16, 0, CPU), row(0.1, 0.6, 0.3)).beam, frame, UNITS, ALL, FREE, 1e9, -math.inf)
+    alive = torch.logaddexp(roomy.beam.blank, roomy.beam.label) > -math.inf
+    assert alive.sum() == 5  # with room for all nothing is dropped
