@@ -111,8 +111,13 @@ def load_newest(folder: str | Path) -> dict[str, Any] | None:
     return None
 
 
-def differing_settings(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """Dotted keys whose values differ; how often to log, save and load does not change an experiment."""
+def differing_settings(
+    old: dict[str, Any], new: dict[str, Any], defaults: dict[str, Any], prefix: str = ""
+) -> list[str]:
+    """Dotted keys whose values differ; how often to log, save and load does not change an experiment.
+
+    A key that one of them lacks has its default: a state may be older than a setting that came later.
+    """
     harmless = {
         "training.log_steps",
         "training.save_steps",
@@ -126,9 +131,10 @@ def differing_settings(old: dict[str, Any], new: dict[str, Any], prefix: str = "
     found: list[str] = []
     for key in keys:
         name = f"{prefix}{key}"
-        left, right = old.get(key), new.get(key)
+        default = defaults.get(key)
+        left, right = old.get(key, default), new.get(key, default)
         if isinstance(left, dict) and isinstance(right, dict):
-            found += differing_settings(left, right, f"{name}.")
+            found += differing_settings(left, right, default if isinstance(default, dict) else {}, f"{name}.")
         elif left != right and name not in harmless and not name.startswith("decoding."):
             found.append(name)
     return found

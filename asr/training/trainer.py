@@ -308,7 +308,7 @@ class Trainer:
         }
 
     def _load_state(self, state: dict[str, Any]) -> None:
-        differing = differing_settings(state["config"], self.config.model_dump())
+        differing = differing_settings(state["config"], self.config.model_dump(), ExperimentConfig().model_dump())
         if differing or state["units"] != self.units.symbols:
             what = ", ".join(differing) or "the units"
             raise CheckpointError(

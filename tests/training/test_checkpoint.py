@@ -6,8 +6,15 @@ import pickle
 import pytest
 import torch
 
+from asr.config import ExperimentConfig
 from asr.errors import CheckpointError
-from asr.training.checkpoint import list_checkpoints, load_checkpoint, load_newest, save_checkpoint
+from asr.training.checkpoint import (
+    differing_settings,
+    list_checkpoints,
+    load_checkpoint,
+    load_newest,
+    save_checkpoint,
+)
 
 
 def state(value):
@@ -83,3 +90,21 @@ def test_a_failed_save_leaves_the_old_checkpoints(tmp_path, monkeypatch):
         save_checkpoint(tmp_path, 2, state(2), keep=2)
     assert load_newest(tmp_path)["w"].item() == 1
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_settings_that_came_after_a_state_have_their_defaults_in_it():
+    defaults = ExperimentConfig().model_dump()
+    old, new = ExperimentConfig().model_dump(), ExperimentConfig().model_dump()
+    del old["training"]["ema"], old["model"]["intermediate_layers"], old["shards"]
+    assert differing_settings(old, new, defaults) == []
+    new["training"]["ema"] = 0.9
+    new["shards"]["lanes"] += 1
+    assert differing_settings(old, new, defaults) == ["shards.lanes", "training.ema"]
+
+
+def test_only_what_changes_an_experiment_differs():
+    defaults = ExperimentConfig().model_dump()
+    new = ExperimentConfig().model_dump()
+    new["training"].update(save_steps=7, workers=3, learning_rate=0.5)
+    new["decoding"]["beam"] = 99
+    assert differing_settings(defaults, new, defaults) == ["training.learning_rate"]
