@@ -115,7 +115,7 @@ def test_a_killed_worker_makes_the_job_go_on_from_the_last_checkpoint(toy_data, 
     train_experiment(config, toy_data, tmp_path / "undisturbed", device="cpu", threads=1)
     arguments = training(toy_data, tmp_path / "toy.yaml", tmp_path / "exp")
     command, environment = torchrun("--max-restarts", 1, HELPERS / "tests_dying.py", 1, 6, *arguments)
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
     assert result.returncode == 0, result.stderr
     assert "Signal 9" in result.stderr or "exitcode: -9" in result.stderr
     assert "resumed at epoch 2, update 4" in result.stderr
