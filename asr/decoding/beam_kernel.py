@@ -19,11 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.beam_workspace import Settings, Workspace
-from asr.decoding.fusion import Fusion, arc_bound, arc_gain, last_variant, main_variant, set_root, set_states
+from asr.decoding.fusion import (
+    SCORE_WORDS,
+    Fusion,
+    arc_bound,
+    arc_gain,
+    last_variant,
+    main_variant,
+    set_root,
+    set_states,
+)
 from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.posteriors import exponentials, likeliest_unit, list_tokens, probability
 from asr.decoding.prefix_tree import NONE, ROOT, add_child, clear, find_child, find_place
-from asr.decoding.recombination import future_of, rank
+from asr.decoding.recombination import MARGIN, MARGIN_OF_WORDS, future_of, rank
 from asr.units import BLANK
 
 TOLERANCE = 0.0201  # a little more than NORMALISATION_TOLERANCE, so that what fails here fails there
@@ -170,7 +179,7 @@ def extend(
                 if score < floor or score <= 0.0:
                     continue
                 if count == ws.candidates.shape[0]:
-                    count, floor = thin_out(ws, settings, count, best, floor)
+                    count, floor = thin_out(ws, settings, margin_of(fusion), count, best, floor)
                     if score < floor:
                         continue
                 ws.scores[width + count] = score
@@ -187,6 +196,12 @@ def extend(
 
 
 @inlined
+def margin_of(fusion: Fusion) -> float:
+    """How far below the best of its kind a prefix is taken to be worse for good, as a factor."""
+    return MARGIN_OF_WORDS if fusion.scoring == SCORE_WORDS else MARGIN
+
+
+@inlined
 def in_beam(ws: Workspace, index: int, position: int, tried: int, token: int, variant: int, is_main: bool) -> bool:
     """Whether the prefix that an arc leads to is in the beam already, and so has got this arc's share in `stay`."""
     if is_main:
@@ -196,14 +211,16 @@ def in_beam(ws: Workspace, index: int, position: int, tried: int, token: int, va
 
 
 @kernel
-def thin_out(ws: Workspace, settings: Settings, count: int, best: float, floor: float) -> tuple[int, float]:
+def thin_out(
+    ws: Workspace, settings: Settings, margin: float, count: int, best: float, floor: float
+) -> tuple[int, float]:
     """Make room among the candidates by dropping those that the beam has no place for.
 
     Returns:
         Number of candidates left, and the score below which no other needs to be collected.
     """
     width = ws.width[0]
-    cut = rank(ws, settings, count, best)
+    cut = rank(ws, settings, margin, count, best)
     kept = 0
     for index in range(count):
         if ws.ranks[width + index] >= cut and ws.ranks[width + index] > 0.0 and kept < settings.beam:
@@ -230,7 +247,7 @@ def renew_beam(ws: Workspace, fusion: Fusion, settings: Settings, count: int, be
     ranks, cut = ws.scores, floor
     full = width + count > settings.beam and above(ws.scores, width + count, floor) > settings.beam
     if full:
-        cut = rank(ws, settings, count, best)
+        cut = rank(ws, settings, margin_of(fusion), count, best)
         ranks = ws.ranks
     scale = 1.0
     if best < SMALL or best > LARGE:

@@ -19,6 +19,7 @@ from asr.decoding.lexicon import Lexicon
 from asr.decoding.ngram import UNKNOWN_ID, NGramModel
 from asr.decoding.phrase_automaton import BOUNDARY
 from asr.decoding.readings import Reading
+from asr.decoding.recombination import MARGIN, MARGIN_OF_WORDS
 from asr.decoding.times import split_words
 from asr.units import BLANK, SPACE_SYMBOL, WORD_START, Units
 
@@ -232,19 +233,23 @@ class ReferenceSearch:
         scores = {prefix: log_add(*masses) for prefix, masses in fresh.items()}
         floor = max(scores.values()) + math.log(self.settings.beam_ratio or 1e-300)
         scores = {prefix: score for prefix, score in scores.items() if score >= floor}
-        kept = list(scores) if len(scores) <= self.settings.beam else self._recombined(scores)
+        kept = list(scores) if len(scores) <= self.settings.beam else self._recombined(scores, fresh)
         self.beam = {prefix: fresh[prefix] for prefix in kept}
 
-    def _recombined(self, scores: dict[Prefix, float]) -> list[Prefix]:
+    def _recombined(self, scores: dict[Prefix, float], masses: dict[Prefix, tuple[float, float]]) -> list[Prefix]:
         """The prefixes of a full beam: before others, the best of each group that what comes will treat alike."""
-        leaders: dict[object, Prefix] = {}
+        futures: dict[Prefix, object] = {}
+        leaders: dict[object, float] = {}
         for prefix, score in scores.items():
-            future = self._future(prefix) if prefix in self.beam else (self._future(prefix[:-1]), prefix[-1])
-            if future not in leaders or score > scores[leaders[future]]:
-                leaders[future] = prefix
+            blank, label = masses[prefix]
+            futures[prefix] = self._future(prefix), label > blank
+            if prefix not in self.beam:
+                futures[prefix] = self._future(prefix[:-1]), prefix[-1]
+            leaders[futures[prefix]] = max(score, leaders.get(futures[prefix], IMPOSSIBLE))
         discount = math.log(self.settings.discount) if self.settings.discount > 0.0 else IMPOSSIBLE
-        best = set(leaders.values())
-        ranks = {prefix: score + (0.0 if prefix in best else discount) for prefix, score in scores.items()}
+        margin = math.log(MARGIN_OF_WORDS if self.knowledge.scores_words else MARGIN)
+        worse = {prefix for prefix, score in scores.items() if score < leaders[futures[prefix]] + margin}
+        ranks = {prefix: score + (discount if prefix in worse else 0.0) for prefix, score in scores.items()}
         kept = sorted(ranks, key=lambda prefix: -ranks[prefix])[: self.settings.beam]
         return [prefix for prefix in kept if ranks[prefix] > IMPOSSIBLE]
 

@@ -30,7 +30,7 @@ ENTRY = np.dtype(
 CANDIDATE = np.dtype(
     [("gain", np.float64), ("parent", np.int32), ("token", np.int32), ("variant", np.int32)], align=True
 )
-LEADER = np.dtype([("future", np.uint64), ("index", np.int32), ("stamp", np.int32)], align=True)
+LEADER = np.dtype([("future", np.uint64), ("score", np.float64), ("stamp", np.int32)], align=True)
 SCORE, LAST_GAIN, LOG_GAIN, LM_SCORE = range(4)  # places in `Workspace.figures`
 LENGTH, NODE_FOUND, LAST_WORD = range(3)  # places in `Workspace.counts`
 
@@ -53,6 +53,7 @@ class Workspace(NamedTuple):
     scores: NDArray[np.float64]  # (B + C,) of the prefixes that stay, then of the candidates
     ranks: NDArray[np.float64]  # (B + C,) the same, some of them discounted
     leaders: NDArray[np.void]  # LEADER: hash table of the best prefix of each future
+    groups: NDArray[np.int64]  # (B + C,) place in `leaders` of each prefix
     bins: NDArray[np.int32]  # histogram of scores; all 0 between uses
     scratch: NDArray[np.float64]  # (B + C,)
     probs: NDArray[np.float32]  # (V,) of this frame
@@ -88,7 +89,8 @@ def make_workspace(units: int, beam: int, nodes: int) -> Workspace:
     return Workspace(
         tree=make_tree(nodes), beam=np.zeros(beam, ENTRY), candidates=np.zeros(room - beam, CANDIDATE),
         scores=np.zeros(room), ranks=np.zeros(room), leaders=np.zeros(table_size(room), LEADER),
-        bins=np.zeros(BINS, np.int32), scratch=np.zeros(room), probs=np.zeros(units, np.float32),
+        groups=np.zeros(room, np.int64), bins=np.zeros(BINS, np.int32), scratch=np.zeros(room),
+        probs=np.zeros(units, np.float32),
         tokens=np.zeros(units, np.int32), positions=np.full(units, NONE, np.int32),
         taken=np.zeros(beam * units, np.int64), clock=np.zeros(1, np.int64), stamp=np.zeros(1, np.int32),
         width=np.zeros(1, np.int64), log_scale=np.zeros(1), figures=np.zeros(4), counts=np.zeros(3, np.int64),

@@ -146,9 +146,11 @@ class _Builder:
             for symbol, child in self.children[state].items():
                 reach[state] = max(reach[state], completed[child] + credits[child])
                 after_boundary[child] = symbol == BOUNDARY
+        # Only units such as BPE pieces read a boundary and letters at once.
+        beyond = reach if any(map(units.starts_word, range(len(units)))) else credits
         through = [s if after_boundary[s] else self._follow(s, BOUNDARY, failures) for s in range(size)]
         bounds = [
-            max(0.0, max(reach[state], completed[after] + reach[after]) - credits[state])
+            max(0.0, max(reach[state], completed[after] + beyond[after]) - credits[state])
             for state, after in enumerate(through)
         ]
         return self._tables(order, failures, through, np.exp(credits), np.exp(completed), np.exp(bounds), units)

@@ -11,13 +11,20 @@ from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.prefix_tree import VARIANTS_FACTOR
 from asr.decoding.selection import beam_cut
 
+SOUNDING = np.uint64(1)
+# What a prefix may lack beside the best of its kind and still be ranked by its score alone, as a factor: with words to
+# tell prefixes apart, those of one kind differ in earlier words only.
+MARGIN, MARGIN_OF_WORDS = np.exp(-2.0), np.exp(-0.5)
+
 
 @kernel
-def rank(ws: Workspace, settings: Settings, count: int, best: float) -> float:
+def rank(ws: Workspace, settings: Settings, margin: float, count: int, best: float) -> float:
     """Rank all prefixes, and find the rank that the last one in the beam has.
 
     Of prefixes that end in the same unit and in the same states of language model, lexicon and phrases, whatever comes
-    favours the one that is best now. The others give way to prefixes with another future, as hypotheses are recombined
+    favours the one that is best now, if the last unit is over in both or in neither: while it begins, the prefix is
+    still to receive most of its probability. Pruned paths make a difference, so prefixes within the margin of the best
+    of their kind rank like any other. The rest give way to prefixes with another future, as hypotheses are recombined
     in decoders of weighted transducers: a factor of 0 drops them, one of `beam_ratio` leaves them the places over.
     """
     width = ws.width[0]
@@ -31,7 +38,10 @@ def rank(ws: Workspace, settings: Settings, count: int, best: float) -> float:
         if score < floor:
             continue
         if index < width:
-            future = ws.beam[index]["future"]
+            entry = ws.beam[index]
+            future = entry["future"]
+            if entry["next_label"] > entry["next_blank"]:
+                future = spread(future + SOUNDING)
         else:
             candidate = ws.candidates[index - width]
             arc = np.uint64(candidate["token"]) * VARIANTS_FACTOR + np.uint64(candidate["variant"]) + ONE
@@ -43,12 +53,12 @@ def rank(ws: Workspace, settings: Settings, count: int, best: float) -> float:
         if leader["stamp"] != stamp:
             leader["stamp"] = stamp
             leader["future"] = future
-            leader["index"] = index
-        elif score > ws.scores[leader["index"]]:
-            ws.ranks[leader["index"]] *= settings.discount
-            leader["index"] = index
-        else:
-            ws.ranks[index] = score * settings.discount
+            leader["score"] = score
+        leader["score"] = max(leader["score"], score)
+        ws.groups[index] = place
+    for index in range(width + count):
+        if ws.ranks[index] > 0.0 and ws.ranks[index] < ws.leaders[ws.groups[index]]["score"] * margin:
+            ws.ranks[index] *= settings.discount
     return beam_cut(ws.ranks, width + count, settings.beam, best, ws.bins, ws.scratch)
 
 
