@@ -14,6 +14,9 @@ and of wall time otherwise (`--clock` chooses). Dropout is on in all of them.
   (on a GPU also in two streams). Before timing, the gradients of all but the padded form are compared with ours.
 * `speechbrain`: its layers, its CTC loss and its trainer; as in its recipe without lengths, and with lengths given.
 
+Freed memory is kept for the next step, as `asr train` does it; that is a setting of the process, so all systems gain by
+it. `--default-heap` leaves it, which is what the other systems' users have.
+
 `share_of_matmul_peak` is the operations of the LSTM's matrix products on real frames (input and recurrent, forward and
 twice as many backward; nothing else counts) over the time of the whole step, divided by the fastest float32 product
 measured in the same run; `share_of_torch_mm` divides by the fastest `torch.mm`; `share_of_matmul_peak_whole` counts the
@@ -60,7 +63,8 @@ def main() -> None:
     """Measure, print a table and write the rows."""
     options = parse()
     torch.set_num_threads(options.threads)
-    keep_freed_memory()  # as `asr train` does; here all systems gain by it
+    if not options.default_heap:
+        keep_freed_memory()
     device = torch.device(options.device)
     clock = clock_of(options, device)
     rows: list[Row] = []
@@ -91,6 +95,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--clock", choices=("processor", "wall"), help="processor is for one thread of a CPU")
     parser.add_argument("--only", help="systems to measure, with commas between their names' first words")
     parser.add_argument("--quick", action="store_true", help="a smaller batch, three rounds, two sizes")
+    parser.add_argument("--default-heap", action="store_true", help="leave the C library's memory as programs find it")
     parser.add_argument("--profile", action="store_true", help="also say where our step spends its time")
     parser.add_argument("--json", type=Path, help="write the rows here")
     options = parser.parse_args()

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from asr.config import ModelConfig, TrainingConfig
 from asr.model.acoustic import AcousticModel
+from asr.model.dropout import Dropout
+from asr.model.linear import Linear
 from asr.model.lstm import LstmLayer, reverse_within_lengths
 from asr.training.examples import Batch
 from asr.training.update import Share, Updater
@@ -96,6 +98,15 @@ class SeparateDirections(nn.Module):
         return reverse_within_lengths(self.second(reverse_within_lengths(x, lengths))[0], lengths)
 
 
+def plain_parts(model: AcousticModel) -> AcousticModel:
+    """The model with PyTorch's own linear layers and dropout, in place."""
+    for part in model.modules():
+        for ours, theirs in ((Linear, nn.Linear), (Dropout, nn.Dropout)):
+            if isinstance(part, ours):
+                part.__class__ = theirs
+    return model
+
+
 def after_lstm(layer: LstmLayer) -> nn.Module:
     """Projection, layer normalisation and dropout of a layer."""
     return nn.Sequential(*(part for part in (layer.projection, layer.norm, layer.dropout) if part is not None))
@@ -122,7 +133,7 @@ def systems(
     for name, change in variants.items():
         if only and name not in only:
             continue
-        other = copy.deepcopy(model)
+        other = plain_parts(copy.deepcopy(model))
         for number, layer in enumerate(other.stack.layers):
             other.stack.layers[number] = change(layer)
         found[name] = _plain(other.to(device), batch, device, precision)
