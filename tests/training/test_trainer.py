@@ -222,7 +222,7 @@ def test_running_out_of_memory_costs_a_warning_and_training_ends_as_ever(toy_dat
 
 
 def test_with_every_switch_on_it_still_learns(toy_data, tmp_path):
-    switches = {"ema": 0.9, "label_smoothing": 0.05, "intermediate_weight": 0.3, "epochs": 20}
+    switches = {"ema": 0.9, "label_smoothing": 0.05, "intermediate_weight": 0.3, "epochs": 40}
     config = toy_config(model={"layers": 2, "intermediate_layers": [1]}, training=switches)
     summary = train(toy_data, tmp_path / "exp", config)
     assert summary.dev.wer < 10
