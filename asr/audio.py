@@ -120,6 +120,7 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
 def encode_audio(samples: np.ndarray, sample_rate: int, container: str) -> bytes:
     """Mono samples (N,) in -1..1 as 16-bit audio of a container: "WAV", "FLAC", or, lossy, "OPUS" in Ogg.
 
+    What was read from 16-bit audio is written back as it was: both count in steps of 1 / 32768.
     Same samples, same bytes, but for Opus, whose streams carry a random number.
 
     Raises:
@@ -130,7 +131,7 @@ def encode_audio(samples: np.ndarray, sample_rate: int, container: str) -> bytes
     opus = container == "OPUS"
     if opus and sample_rate not in OPUS_RATES:
         raise AudioError(f"{sample_rate} Hz", "is no sample rate of Opus", f"choose from {OPUS_RATES}, or FLAC")
-    whole = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
+    whole = np.round(np.clip(samples, -1.0, FULL_SCALE) * 32768).astype(np.int16)
     # Through a descriptor, as in _sound_of: an interrupt inside soundfile's callbacks would be lost, with its bytes.
     with tempfile.TemporaryFile(buffering=0) as stream:
         kind = {"format": "OGG", "subtype": "OPUS"} if opus else {"format": container, "subtype": "PCM_16"}

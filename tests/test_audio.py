@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asr.audio import audio_info, read_audio, resample, write_audio
+from asr.audio import audio_info, encode_audio, read_audio, resample, write_audio
 from asr.errors import AudioError
 
 RATE = 16000
@@ -317,3 +317,12 @@ def test_unusual_names_are_read(tmp_path: Path):
     path = tmp_path / "grüße \n 語.wav"
     write_audio(path, tone(), RATE)
     assert len(read_audio(str(path), sample_rate=RATE)) == RATE // 2
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC"])
+def test_every_sixteen_bit_sample_survives_being_read_and_written(tmp_path, container):
+    every = np.arange(-32768, 32768, dtype=np.int16)
+    path = tmp_path / f"a.{container.lower()}"
+    soundfile.write(path, every, RATE)
+    path.write_bytes(encode_audio(read_audio(path, sample_rate=RATE), RATE, container))
+    assert np.array_equal(soundfile.read(path, dtype="int16")[0], every)

@@ -17,8 +17,8 @@ from asr.transcribing.recognizer import Recognizer
 
 def test_load_model_transcribes_a_file_and_an_array_alike(model_folder, tmp_path):
     model = asr.load_model(model_folder, device="cpu")
-    wave = np.round(sounds(1)[0] * 32767).astype(np.int16)
-    write_audio(tmp_path / "a.wav", wave.astype(np.float32) / 32767, RATE)
+    wave = np.round(sounds(1)[0] * 32768).astype(np.int16)
+    write_audio(tmp_path / "a.wav", wave.astype(np.float32) / 32768, RATE)
     from_file = model.transcribe(tmp_path / "a.wav")
     assert from_file.text
     assert model.transcribe(str(tmp_path / "a.wav")) == from_file

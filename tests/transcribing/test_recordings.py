@@ -85,7 +85,7 @@ def test_standard_input(model_folder, recognizer, monkeypatch, capsys):
 
     monkeypatch.setattr("sys.stdin", Stdin)
     assert run(["transcribe", "-", "--model", str(model_folder)]) == 0
-    assert capsys.readouterr().out.strip() == recognizer.transcribe((wave * 32767).round() / 32768).text
+    assert capsys.readouterr().out.strip() == recognizer.transcribe((wave * 32768).round() / 32768).text
 
 
 def test_endless_standard_input_is_refused(model_folder, monkeypatch, capsys):
