@@ -10,6 +10,7 @@ relative to the best prefix of the frame; a mass of -inf marks a free place.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,11 +18,13 @@ import torch
 from torch import Tensor
 
 from asr.decoding.ngram_torch import TensorNGram
+from asr.decoding.recombination import MARGIN
 from asr.units import BLANK
 
 EMPTY, NO_PARENT = 1, 0  # hashes: of the empty prefix, and of what it extends
 STAYED = -1  # in place of a unit: the prefix did not grow in the frame
 IMPOSSIBLE = -torch.inf
+LOG_MARGIN = math.log(MARGIN)
 MULTIPLIER = 6364136223846793005  # Knuth's MMIX generator
 
 
@@ -104,8 +107,8 @@ def grow(
         tried: (B, N) whether they are; the blank never is.
         scorer: of the units.
         threshold: log-mass below the best at which a prefix is dropped.
-        discount: added to the rank of prefixes in a full beam that another has in all that can still count; -inf drops
-            them.
+        discount: added to the rank of prefixes in a full beam that are clearly worse than another with the same future;
+            -inf drops them.
     """
     total = torch.logaddexp(beam.blank, beam.label)
     slots, known = _parents(beam, total)
@@ -119,7 +122,8 @@ def grow(
     best = scores.amax(dim=1, keepdim=True)
     scores = scores.masked_fill(~(scores >= best - threshold), IMPOSSIBLE)
     full = (scores > IMPOSSIBLE).sum(dim=1, keepdim=True) > width
-    ranks, index = torch.where(full & ~_leaders(beam, scores), scores + discount, scores).topk(width, dim=1)
+    worse = _worse(beam, stay_label > stay_blank, scores)
+    ranks, index = torch.where(full & worse, scores + discount, scores).topk(width, dim=1)
     top = scores.gather(1, index).masked_fill(ranks == IMPOSSIBLE, IMPOSSIBLE)
     stays = index < width
     place = (index - width).clamp(min=0)
@@ -150,20 +154,28 @@ def extended_hash(hashes: Tensor, tokens: Tensor) -> Tensor:
     return mixed ^ (mixed >> 29)
 
 
-def _leaders(beam: Beam, scores: Tensor) -> Tensor:
-    """Whether each candidate is the best of those with the same future: (B, K + K N), as `scores`.
+def _worse(beam: Beam, sounding: Tensor, scores: Tensor) -> Tensor:
+    """Whether each candidate is clearly worse than the best with the same future: (B, K + K N), as `scores`.
 
-    What comes treats two prefixes alike that end in the same unit and state of the language model, and two longer ones
-    that do so before the same new unit.
+    What comes treats two prefixes alike that end in the same unit and state of the language model, if that unit is
+    `sounding` (B, K) in both or in neither, and two longer ones that do so before the same new unit; see
+    `recombination.rank`.
     """
     batch, width = beam.last.shape
-    columns = torch.cat([scores[:, :width, None], scores[:, width:].view(batch, width, -1)], dim=2)
-    same = (beam.last[:, :, None] == beam.last[:, None, :]) & (beam.lm_states[:, :, None] == beam.lm_states[:, None, :])
-    places = torch.arange(width, device=scores.device)
-    groups = torch.where(same, places, width).amin(dim=2)[:, :, None].expand_as(columns)
-    best = torch.full_like(columns, IMPOSSIBLE).scatter_reduce(1, groups, columns, "amax")
-    leads = columns >= best.gather(1, groups)
-    return torch.cat([leads[:, :, 0], leads[:, :, 1:].flatten(1)], dim=1)
+    alike = (beam.last[:, :, None] == beam.last[:, None, :]) & (
+        beam.lm_states[:, :, None] == beam.lm_states[:, None, :]
+    )
+    stayed = _best_of_kind(scores[:, :width, None], alike & (sounding[:, :, None] == sounding[:, None, :]))
+    grown = _best_of_kind(scores[:, width:].view(batch, width, -1), alike)
+    return scores < torch.cat([stayed[:, :, 0], grown.flatten(1)], dim=1) + LOG_MARGIN
+
+
+def _best_of_kind(columns: Tensor, alike: Tensor) -> Tensor:
+    """The best score in each column among the rows that are alike: (B, K, N), (B, K, K) -> (B, K, N)."""
+    width = columns.shape[1]
+    places = torch.arange(width, device=columns.device)
+    groups = torch.where(alike, places, width).amin(dim=2)[:, :, None].expand_as(columns)
+    return torch.full_like(columns, IMPOSSIBLE).scatter_reduce(1, groups, columns, "amax").gather(1, groups)
 
 
 def _parents(beam: Beam, total: Tensor) -> tuple[Tensor, Tensor]:
