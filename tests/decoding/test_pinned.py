@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numba import njit, typeof
 
+from asr.decoding import pinned as pinned_module
 from asr.decoding.pinned import pinned, read_only, reader_of
 
 
@@ -18,6 +19,13 @@ class Outer(NamedTuple):
     inner: Inner
     counts: np.ndarray
     flag: bool
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept_on_disk(monkeypatch):
+    """Other processes read the index of compiled versions, and could not import the tuples of a test."""
+    for name in ("bytes_of", "write_at"):
+        monkeypatch.setattr(pinned_module, name, njit(getattr(pinned_module, name).py_func))
 
 
 def tables(size: int = 4) -> Outer:
