@@ -25,7 +25,8 @@ class Outer(NamedTuple):
 def nothing_kept_on_disk(monkeypatch):
     """Other processes read the index of compiled versions, and could not import the tuples of a test."""
     for name in ("bytes_of", "write_at"):
-        monkeypatch.setattr(pinned_module, name, njit(getattr(pinned_module, name).py_func))
+        uncached = njit(_nrt=False, error_model="numpy")(getattr(pinned_module, name).py_func)  # else as `jit.kernel`
+        monkeypatch.setattr(pinned_module, name, uncached)
 
 
 def tables(size: int = 4) -> Outer:
