@@ -183,16 +183,7 @@ class Examples:
             for names in plan:
                 yield self.batch(names, epoch)
             return
-        loader = DataLoader(
-            _PlannedBatches(self, plan, epoch),
-            batch_size=None,
-            num_workers=self.config.training.workers,
-            prefetch_factor=4,
-            pin_memory=torch.cuda.is_available(),
-        )
-        for fetched in loader:
-            if isinstance(fetched, AsrError):
-                raise fetched
+        for fetched in load_in_processes(_PlannedBatches(self, plan, epoch), self.config.training.workers):
             yield fetched if isinstance(fetched, Batch) else self._finish(fetched, epoch)
 
     def fetch(self, names: Sequence[str], epoch: int) -> Batch | Loaded:
@@ -249,6 +240,17 @@ def _compact(labels: list[int] | None) -> array[int] | None:
     if labels is None:
         return None
     return array("H" if max(labels, default=0) < 2**16 else "I", labels)
+
+
+def load_in_processes(dataset: Dataset[Any], workers: int) -> Iterator[Any]:
+    """What a data set yields, loaded by `workers` processes; an error that one of them hands over is raised here."""
+    loader = DataLoader(
+        dataset, batch_size=None, num_workers=workers, prefetch_factor=4, pin_memory=torch.cuda.is_available()
+    )
+    for fetched in loader:
+        if isinstance(fetched, AsrError):
+            raise fetched
+        yield fetched
 
 
 class _PlannedBatches(Dataset[Batch | Loaded | AsrError]):

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset, get_worker_info
 
 from asr.config import ExperimentConfig
 from asr.corpus.shard_index import ShardIndex, id_hash
@@ -41,7 +41,7 @@ from asr.features.wave_augmentation import WaveAugmenter
 from asr.progress import track
 from asr.training.audio_sets import OF_A_SET
 from asr.training.audio_source import one_thread
-from asr.training.examples import Batch, EpochPlan, SetFacts, mask, spell
+from asr.training.examples import Batch, EpochPlan, SetFacts, load_in_processes, mask, spell
 from asr.training.stream_checks import check_stream
 from asr.training.stream_plan import PlannedBatch, PlannedBatches, StreamPlan, Window, speeds_of_set
 from asr.units import Units
@@ -149,16 +149,7 @@ class StreamExamples:
             for loaded in self.read(wanted, epoch):
                 yield self.finish(loaded, epoch)
             return
-        loader = DataLoader(
-            _Stream(self, wanted, epoch),
-            batch_size=None,
-            num_workers=self.config.training.workers,
-            prefetch_factor=4,
-            pin_memory=torch.cuda.is_available(),
-        )
-        for fetched in loader:
-            if isinstance(fetched, AsrError):
-                raise fetched
+        for fetched in load_in_processes(_Stream(self, wanted, epoch), self.config.training.workers):
             yield self.finish(fetched, epoch)
 
     def read(self, numbers: np.ndarray, epoch: int) -> Iterator[Batch | LoadedWaves]:
