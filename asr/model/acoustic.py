@@ -77,7 +77,7 @@ class AcousticModel(nn.Module):
             return [empty] * len(layers), torch.zeros_like(lengths)
         x, lengths = self.front_end(features, lengths)
         outputs = self.stack.at_layers(x.to(self.stack_type), lengths, layers)
-        return [self.output(y.to(x.dtype)).float().log_softmax(dim=-1) for y in outputs], lengths
+        return [self.output(y.to(x.dtype), lengths).float().log_softmax(dim=-1) for y in outputs], lengths
 
     @property
     def stack_type(self) -> torch.dtype:

@@ -54,7 +54,7 @@ class ConvolutionalFrontEnd(nn.Module):
             x = mask_beyond(x.transpose(1, 2), lengths).transpose(1, 2)
         batch, channels, frames, bins = x.shape
         x = x.transpose(1, 2).reshape(batch, frames, channels * bins)
-        return self.norm(self.linear(x)), lengths
+        return self.norm(self.linear(x, lengths)), lengths
 
 
 class StackingFrontEnd(nn.Module):
@@ -73,4 +73,5 @@ class StackingFrontEnd(nn.Module):
         missing = -frames % self.time_reduction
         x = nn.functional.pad(x, (0, 0, 0, missing))
         x = x.reshape(batch, (frames + missing) // self.time_reduction, bins * self.time_reduction)
-        return self.norm(self.linear(x)), ceil_divide(lengths, self.time_reduction)
+        lengths = ceil_divide(lengths, self.time_reduction)
+        return self.norm(self.linear(x, lengths)), lengths

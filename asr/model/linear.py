@@ -7,33 +7,41 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from asr.model.products import possible, times, transposed_times
+from asr.model.products import possible, real_rows, times, transposed_times
 
 
 class Linear(nn.Linear):
     """`nn.Linear`: same weights, same names; another order of summation in training on the CPU."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., K) -> (..., N)."""
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(..., K) -> (..., N).
+
+        Args:
+            x: any shape; (B, T, K) with lengths.
+            lengths: (B,) int64; with them the frames beyond are unspecified, and are taken to get no gradient.
+        """
         if not possible(x):
             return super().forward(x)
-        return _Linear.apply(x.reshape(-1, x.shape[-1]), self.weight, self.bias).view(*x.shape[:-1], -1)
+        rows = None if lengths is None else real_rows(lengths.numpy(), x.shape[1])
+        return _Linear.apply(x.reshape(-1, x.shape[-1]), self.weight, self.bias, rows).view(*x.shape[:-1], -1)
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, rows: np.ndarray | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return times(x, weight.t()) + bias
+        ctx.rows = rows
+        return times(x, weight.t(), rows) + bias
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         above = above.contiguous()
-        below = times(above, weight) if ctx.needs_input_grad[0] else None
-        return below, transposed_times(above, x), above.sum(dim=0)
+        below = times(above, weight, ctx.rows) if ctx.needs_input_grad[0] else None
+        return below, *transposed_times(above, x, ctx.rows), None

@@ -71,7 +71,7 @@ class LstmLayer(nn.Module):
         """(B, T, F), (B,) -> (B, T, D); frames beyond a length are unspecified."""
         y = self._both_directions(x, lengths)
         if self.projection is not None:
-            y = self.projection(y)
+            y = self.projection(y, lengths)
         if self.norm is not None:
             y = self.norm(y)
         return self.dropout(y)

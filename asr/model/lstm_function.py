@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from asr.model import lstm_kernel
-from asr.model.products import possible, times, transposed_times
+from asr.model.products import possible, real_rows, times, transposed_times
 from asr.model.tiles import PANEL, pack
 
 
@@ -47,7 +47,8 @@ class _Recurrence(torch.autograd.Function):
         flat = x.reshape(batch * frames, -1)
         whole = torch.cat(inputs)
         biases = [first + second for first, second in zip(weights[2::4], weights[3::4], strict=True)]
-        gates = times(flat, whole.t())
+        rows = real_rows(lengths.numpy(), frames)
+        gates = times(flat, whole.t(), rows)
         cells = x.new_empty((batch * frames, len(states) * hidden))
         outputs = x.new_zeros((batch * frames, len(states) * hidden))
         order = np.argsort(-lengths.numpy(), kind="stable")
@@ -57,7 +58,7 @@ class _Recurrence(torch.autograd.Function):
             (gates, cells, outputs), hidden, order, lengths.numpy(), frames,
         )  # fmt: skip
         ctx.save_for_backward(flat, whole, outputs, gates, cells, *states)
-        ctx.order, ctx.lengths, ctx.shape, ctx.spent = order, lengths, x.shape, False
+        ctx.order, ctx.rows, ctx.lengths, ctx.shape, ctx.spent = order, rows, lengths, x.shape, False
         return outputs.view(batch, frames, -1)
 
     @staticmethod
@@ -74,13 +75,16 @@ class _Recurrence(torch.autograd.Function):
             (gates, cells, above.reshape(batch * frames, -1).contiguous()),
             hidden, ctx.order, ctx.lengths.numpy(), frames,
         )  # fmt: skip
-        to_input = times(gates, whole).view(ctx.shape) if ctx.needs_input_grad[0] else None
-        inputs = transposed_times(gates, flat).split(4 * hidden)
-        biases = gates.sum(dim=0).split(4 * hidden)
+        to_input = times(gates, whole, ctx.rows).view(ctx.shape) if ctx.needs_input_grad[0] else None
+        inputs, biases = (part.split(4 * hidden) for part in transposed_times(gates, flat, ctx.rows))
+        later = ctx.rows[ctx.rows % frames > 0]  # frames that have one before them in their utterance
         gradients: list[Tensor | None] = [to_input, None]
         for direction, part in enumerate(gates.split(4 * hidden, dim=1)):
-            before = _before(outputs.view(batch, frames, -1), direction, hidden, ctx.lengths)
-            gradients += [inputs[direction], transposed_times(part, before), biases[direction], biases[direction]]
+            # The recurrence read its own output one step earlier: from the end that is the frame after.
+            own = outputs[:, direction * hidden : (direction + 1) * hidden]
+            pair = (later, later - 1) if direction == 0 else (later - 1, later)
+            recurrent, _ = transposed_times(part, own, *pair)
+            gradients += [inputs[direction], recurrent, biases[direction], biases[direction]]
         return tuple(gradients)
 
 
@@ -100,14 +104,3 @@ def _each_direction(
     else:
         with ThreadPoolExecutor(len(weights)) as pool:
             list(pool.map(run, range(len(weights))))
-
-
-def _before(outputs: Tensor, direction: int, hidden: int, lengths: Tensor) -> Tensor:
-    """What each frame's recurrence read, (B * T, H): the output one step earlier, zero at the first step."""
-    own = outputs[:, :, direction * hidden : (direction + 1) * hidden]
-    before = torch.zeros_like(own, memory_format=torch.contiguous_format)
-    if direction == 0:
-        before[:, 1:] = own[:, :-1]
-    else:
-        before[:, :-1] = own[:, 1:]  # an utterance's last frame finds the zeros beyond its length
-    return before.view(-1, hidden)

@@ -153,7 +153,7 @@ def backward(gates, cells, above, packed, hidden, order, lengths, frames, direct
     """Gradient of one direction with respect to W_i x + b, after `forward`.
 
     Args:
-        gates: of `forward`; becomes the gradient, zero beyond an utterance's length.
+        gates: of `forward`; becomes the gradient (frames beyond a length stay).
         above: (B * T, D * H) gradient of the outputs.
         packed: `pack` of W_h, (4H, H).
         cells, hidden, order, lengths, frames, direction, reverse: as in `forward`.
@@ -185,6 +185,3 @@ def backward(gates, cells, above, packed, hidden, order, lengths, frames, direct
             _through_candidate(i, g, cell_part, part[:hidden], part[2 * hidden : 3 * hidden])
             _through_memory(f, before, cell_part, part[hidden : 2 * hidden])
             gate[:] = part
-    for utterance in range(len(order)):
-        for frame in range(lengths[utterance], frames):
-            gates[utterance * frames + frame, direction * wide : (direction + 1) * wide] = np.float32(0.0)

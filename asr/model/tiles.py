@@ -32,20 +32,20 @@ compiled: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"con
 inlined: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
 
 
-def _tile(rows: int) -> Any:
-    """A compiled function for one tile of `rows` rows."""
+def _tile(rows: int, step: int = 1) -> Any:
+    """A compiled function for one tile of `rows` rows, whose factors follow each other at `step` numbers."""
 
     @intrinsic
     def tile(context: Any, out: Any, out_at: Any, out_step: Any, start: Any, start_at: Any, start_step: Any,
              x: Any, x_at: Any, x_step: Any, w: Any, w_at: Any, depth: Any) -> Any:  # fmt: skip
         """out[r, j] = start[r, j] + sum over k of x[r, k] * w[k, j]; flat arrays, where a row begins and row steps."""
         arguments = (out, out_at, out_step, start, start_at, start_step, x, x_at, x_step, w, w_at, depth)
-        return types.void(*arguments), lambda *lowering: _generate(rows, *lowering)
+        return types.void(*arguments), lambda *lowering: _generate(rows, step, *lowering)
 
     return tile
 
 
-def _generate(rows: int, target: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _generate(rows: int, step: int, target: Any, builder: Any, signature: Any, args: Any) -> Any:
     """LLVM code of a tile: a loop over the depth that carries the sums in vector registers."""
     number, index = ir.FloatType(), ir.IntType(64)
     vector = ir.VectorType(number, WIDTH)
@@ -65,6 +65,9 @@ def _generate(rows: int, target: Any, builder: Any, signature: Any, args: Any) -
     weights = target.make_array(signature.args[9])(target, builder, args[9]).data
     panel, depth = builder.gep(weights, [args[10]]), args[11]
     begun = [[builder.load(place, align=4) for place in vectors(row)] for row in start]
+    for row in out:
+        for place in vectors(builder.gep(row, [builder.mul(args[2], index(rows))])):
+            _fetch(builder, place)
     before = builder.block
     loop, after = builder.append_basic_block("depth"), builder.append_basic_block("done")
     builder.branch(loop)
@@ -75,8 +78,9 @@ def _generate(rows: int, target: Any, builder: Any, signature: Any, args: Any) -
     line = vectors(builder.gep(panel, [builder.mul(k, index(PANEL))]))
     lines = [builder.load(place, align=4) for place in line]
     results = []
+    place = builder.mul(k, index(step))
     for row in range(rows):
-        factor = _spread(builder, builder.load(builder.gep(x[row], [k])), vector)
+        factor = _spread(builder, builder.load(builder.gep(x[row], [place])), vector)
         results.append([builder.call(fma, [factor, w, total]) for w, total in zip(lines, sums[row], strict=True)])
     following = builder.add(k, index(1))
     k.add_incoming(following, loop)
@@ -92,6 +96,42 @@ def _generate(rows: int, target: Any, builder: Any, signature: Any, args: Any) -
     return target.get_dummy_value()
 
 
+def _fetch(builder: Any, place: Any) -> None:
+    """Bring a line into the cache, to be written: the tile below is the next one where there is one."""
+    byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    for_writing, keep, data = number(1), number(3), number(1)
+    builder.call(prefetch, [builder.bitcast(place, byte), for_writing, keep, data])
+
+
+def _mover(count: int, add: bool = False) -> Any:
+    """A compiled function that copies, or adds, `count` neighbouring numbers in vector registers."""
+
+    @intrinsic
+    def move(context: Any, out: Any, out_at: Any, x: Any, x_at: Any) -> Any:
+        """out[out_at + j] = x[x_at + j], or += with `add`; flat arrays."""
+
+        def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
+            block = ir.VectorType(ir.FloatType(), count).as_pointer()
+            arrays = [target.make_array(signature.args[place])(target, builder, args[place]).data for place in (0, 2)]
+            to, source = (
+                builder.bitcast(builder.gep(data, [at]), block) for data, at in zip(arrays, args[1::2], strict=True)
+            )
+            value = builder.load(source, align=4)
+            if add:
+                value = builder.fadd(builder.load(to, align=4), value)
+            builder.store(value, to, align=4)
+            return target.get_dummy_value()
+
+        return types.void(out, out_at, x, x_at), generate
+
+    return move
+
+
+move_group, add_group, move_panel = _mover(ROWS), _mover(ROWS, add=True), _mover(PANEL)
+
+
 def _spread(builder: Any, value: Any, vector: Any) -> Any:
     """The same number in every lane."""
     undefined = ir.Constant(vector, ir.Undefined)
@@ -100,6 +140,7 @@ def _spread(builder: Any, value: Any, vector: Any) -> Any:
 
 
 _tile_8, _tile_4, _tile_2, _tile_1 = _tile(8), _tile(4), _tile(2), _tile(1)
+_group_8, _group_4, _group_2, _group_1 = _tile(8, ROWS), _tile(4, ROWS), _tile(2, ROWS), _tile(1, ROWS)
 
 
 @inlined
@@ -127,11 +168,32 @@ def multiply_panel(out, out_at, out_step, start, start_at, start_step, x, x_at, 
                 x, x_at + row * x_step, x_step, w, w_at, depth)  # fmt: skip
 
 
+@inlined
+def multiply_group(out, out_at, out_step, x, x_at, w, w_at, depth, rows):  # type: ignore[no-untyped-def]
+    """out[r, j] += sum over k of x[k, r] * w[k, j] for `rows` <= ROWS columns of x, whose lines have ROWS numbers."""
+    row = 0
+    if ROWS == 8 and rows == 8:
+        _group_8(out, out_at, out_step, out, out_at, out_step, x, x_at, 1, w, w_at, depth)
+        row = 8
+    if row + 4 <= rows:
+        at = out_at
+        _group_4(out, at, out_step, out, at, out_step, x, x_at, 1, w, w_at, depth)
+        row = 4
+    if row + 2 <= rows:
+        at = out_at + row * out_step
+        _group_2(out, at, out_step, out, at, out_step, x, x_at + row, 1, w, w_at, depth)
+        row += 2
+    if row < rows:
+        at = out_at + row * out_step
+        _group_1(out, at, out_step, out, at, out_step, x, x_at + row, 1, w, w_at, depth)
+
+
 def pack(weight: Tensor) -> np.ndarray:
     """A (K, N) float32 matrix as panels of PANEL columns, each with its K lines in order; flat, zeros after N."""
     columns = weight.shape[1]
     panels = padded(columns) // PANEL
-    filled = torch.nn.functional.pad(weight, (0, panels * PANEL - columns))
+    missing = panels * PANEL - columns
+    filled = torch.nn.functional.pad(weight, (0, missing)) if missing else weight
     return filled.unflatten(1, (panels, PANEL)).transpose(0, 1).reshape(-1).numpy()
 
 

@@ -41,6 +41,26 @@ def test_a_gradient_that_is_spread_out_in_memory():
     torch.testing.assert_close(ours.weight.grad.double(), exact.weight.grad, rtol=0, atol=1e-5)
 
 
+def test_frames_beyond_the_lengths_take_no_part():
+    """Not even where they are no numbers; those within have the bits that they have without lengths."""
+    ours, _ = pair(5, 9)
+    lengths = torch.tensor([4, 0, 2])
+    inside = torch.arange(4)[None, :] < lengths[:, None]
+    x = torch.randn(3, 4, 5)
+    plain = x.clone().requires_grad_()
+    y = ours(plain)
+    above = torch.randn_like(y) * inside[..., None]
+    expected = [y, *torch.autograd.grad(y, [plain, *ours.parameters()], above)]
+    x[~inside] = float("nan")
+    x.requires_grad_()
+    y = ours(x, lengths)
+    found = [y, *torch.autograd.grad(y, [x, *ours.parameters()], above)]
+    for one, other in zip(found[:2], expected[:2], strict=True):
+        assert (one[inside] == other[inside]).all()
+    for one, other in zip(found[1:], expected[1:], strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+
+
 def test_recognition_double_precision_and_autocast_use_torch():
     ours, exact = pair(8, 8)
     x = torch.randn(3, 8)

@@ -6,7 +6,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.model.tiles import PANEL, ROWS, WIDTH, compiled, multiply_panel, pack, padded
+from asr.model.tiles import (
+    PANEL,
+    ROWS,
+    WIDTH,
+    add_group,
+    compiled,
+    move_group,
+    move_panel,
+    multiply_group,
+    multiply_panel,
+    pack,
+    padded,
+)
 
 
 @compiled
@@ -57,6 +69,37 @@ def test_sums_begin_where_they_are_told():
     x, w, start = random(2, 5, 8), random(3, 8, PANEL), random(4, 5, PANEL)
     halves = multiplied(x[:, 4:].copy(), w[4:], multiplied(x[:, :4].copy(), w[:4], start))
     assert (halves == multiplied(x, w, start)).all()
+
+
+@compiled
+def outer_products(x, packed, out):
+    """out += x^T @ w for x of ROWS columns or fewer, filled up, and one panel."""
+    multiply_group(out.reshape(-1), 0, PANEL, x.reshape(-1), 0, packed, 0, len(x), len(out))
+
+
+@pytest.mark.parametrize("rows", range(1, ROWS + 1))
+@pytest.mark.parametrize("depth", [1, 2, 37])
+def test_a_group_of_columns_times_a_panel(rows, depth):
+    x, w, start = random(rows, depth, ROWS), random(depth, depth, PANEL), random(0, rows, PANEL)
+    out = start.copy()
+    outer_products(x, pack(torch.from_numpy(w)), out)
+    assert (out == multiplied(x.T[:rows].copy(), w, start)).all()
+
+
+@compiled
+def moved(move_to, add_to, panel, source):
+    move_group(move_to, 1, source, 2)
+    add_group(add_to, 0, source, 3)
+    move_panel(panel, 0, source, 1)
+
+
+def test_lines_are_copied_and_added_where_they_belong():
+    source = random(1, PANEL + 4)
+    copied, added, panel = np.zeros(ROWS + 2, np.float32), np.ones(ROWS, np.float32), np.zeros(PANEL + 1, np.float32)
+    moved(copied, added, panel, source)
+    assert (copied[1:-1] == source[2 : 2 + ROWS]).all() and copied[0] == copied[-1] == 0
+    assert (added == 1 + source[3 : 3 + ROWS]).all()
+    assert (panel[:-1] == source[1 : 1 + PANEL]).all() and panel[-1] == 0
 
 
 def test_panels_hold_the_columns_in_order():

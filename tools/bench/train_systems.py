@@ -98,10 +98,18 @@ class SeparateDirections(nn.Module):
         return reverse_within_lengths(self.second(reverse_within_lengths(x, lengths))[0], lengths)
 
 
+class PlainLinear(nn.Linear):
+    """PyTorch's own linear layer where ours is told the lengths."""
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(..., K) -> (..., N), over all frames."""
+        return super().forward(x)
+
+
 def plain_parts(model: AcousticModel) -> AcousticModel:
     """The model with PyTorch's own linear layers and dropout, in place."""
     for part in model.modules():
-        for ours, theirs in ((Linear, nn.Linear), (Dropout, nn.Dropout)):
+        for ours, theirs in ((Linear, PlainLinear), (Dropout, nn.Dropout)):
             if isinstance(part, ours):
                 part.__class__ = theirs
     return model
