@@ -2,6 +2,8 @@
 
 An epoch's plan is a pure function of (items, settings, seed, epoch): a position in it is two integers, so training can
 stop at any batch and go on with exactly the batches that were left.
+
+Shapes: N utterances, K batches.
 """
 
 from __future__ import annotations
@@ -25,25 +27,65 @@ class Item:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Arrangement:
+    """Batches as numbers of utterances.
+
+    Attributes:
+        rows: (N,) numbers of all utterances, those of a batch beside each other.
+        bounds: (K, 2) where in `rows` each batch begins and ends, in the order of training.
+        loads: (K,) seconds that each takes with its padding.
+    """
+
+    rows: np.ndarray
+    bounds: np.ndarray
+    loads: np.ndarray
+
+
 def plan_epoch(items: Sequence[Item], config: BatchingConfig, seed: int, epoch: int) -> list[list[str]]:
-    """The batches of one training epoch, each a list of ids.
+    """The batches of one training epoch, each a list of ids; see `arrange_epoch`.
+
+    Raises:
+        TrainingError: an utterance alone exceeds the seconds of a batch.
+    """
+    ordered = sorted(items, key=lambda item: item.id)  # the manifest's order must not matter
+    names = [item.id for item in ordered]
+    plan = arrange_epoch(np.array([item.seconds for item in ordered]), names, config, seed, epoch)
+    return [[names[row] for row in plan.rows[begin:end]] for begin, end in plan.bounds]
+
+
+def arrange_epoch(
+    seconds: np.ndarray, names: Sequence[str], config: BatchingConfig, seed: int, epoch: int
+) -> Arrangement:
+    """The batches of one training epoch.
 
     In the first `shortest_first_epochs` epochs batches come in order of length (SortaGrad, Amodei et al. 2016): short
     utterances leave CTC's all-blank plateau first and pull the long ones along. Later epochs shuffle the batches, or
     runs of `together` batches of like length: processes that share such a run wait less for each other.
 
+    Args:
+        seconds: (N,) length of each utterance, in the order of their ids.
+        names: (N,) those ids, to name one that is too long.
+        config: bounds and order.
+        seed: of the experiment.
+        epoch: from 0.
+
     Raises:
         TrainingError: an utterance alone exceeds the seconds of a batch.
     """
     generator = generator_for(seed, "batches", epoch)
-    ordered = sorted(items, key=lambda item: item.id)  # the manifest's order must not matter
-    seconds = np.array([item.seconds for item in ordered])
-    _check_fits(ordered, seconds, config)
-    jittered = seconds * (1 + config.buckets_jitter * generator.random(len(ordered)))
+    _check_fits(names, seconds, config)
+    jittered = seconds * (1 + config.buckets_jitter * generator.random(len(seconds)))
     order = np.argsort(jittered, kind="stable")
     batches = cut(seconds[order], config.seconds, config.utterances)
-    plan = [[ordered[index].id for index in order[begin:end]] for begin, end in batches]
-    return plan if epoch < config.shortest_first_epochs else _shuffled(plan, config.together, generator)
+    if epoch >= config.shortest_first_epochs:
+        batches = _shuffled(batches, config.together, generator)
+    bounds = np.array(batches, dtype=np.int64).reshape(-1, 2)
+    # The batches cover all rows without a gap, so each ends where the next in `rows` begins.
+    firsts = np.sort(bounds[:, 0])
+    longest = np.maximum.reduceat(seconds[order], firsts) if len(firsts) else seconds
+    loads = longest[np.searchsorted(firsts, bounds[:, 0])] * (bounds[:, 1] - bounds[:, 0])
+    return Arrangement(order.astype(np.min_scalar_type(len(order))), bounds, loads)
 
 
 def plan_in_order(items: Sequence[Item], config: BatchingConfig) -> list[list[str]]:
@@ -66,12 +108,12 @@ def cut(seconds: np.ndarray, most_seconds: float, most_utterances: int) -> list[
     """
     batches: list[tuple[int, int]] = []
     begin, longest = 0, 0.0
-    for index, length in enumerate(seconds):
-        longest = max(longest, float(length))
+    for index, length in enumerate(seconds.tolist()):
+        longest = max(longest, length)
         count = index - begin + 1
         if count > 1 and (count > most_utterances or longest * count > most_seconds):
             batches.append((begin, index))
-            begin, longest = index, float(length)
+            begin, longest = index, length
     if begin < len(seconds):
         batches.append((begin, len(seconds)))
     return batches
@@ -112,7 +154,7 @@ def padding_share(items: Sequence[Item], plan: Sequence[Sequence[str]]) -> float
     return 1 - real / padded if padded else 0.0
 
 
-def _shuffled(plan: list[list[str]], together: int, generator: np.random.Generator) -> list[list[str]]:
+def _shuffled(plan: list[tuple[int, int]], together: int, generator: np.random.Generator) -> list[tuple[int, int]]:
     """Shuffle whole runs of `together` batches; a shorter one stays last, so that the others begin at multiples."""
     whole = len(plan) - len(plan) % together
     runs = [plan[begin : begin + together] for begin in range(0, whole, together)]
@@ -120,12 +162,12 @@ def _shuffled(plan: list[list[str]], together: int, generator: np.random.Generat
     return [batch for run in runs for batch in run] + plan[whole:]
 
 
-def _check_fits(items: Sequence[Item], seconds: np.ndarray, config: BatchingConfig) -> None:
+def _check_fits(names: Sequence[str], seconds: np.ndarray, config: BatchingConfig) -> None:
     too_long = np.flatnonzero(seconds > config.seconds)
     if too_long.size:
-        worst = items[int(too_long[np.argmax(seconds[too_long])])]
+        worst = int(too_long[np.argmax(seconds[too_long])])
         raise TrainingError(
-            worst.id,
-            f"is {worst.seconds:.1f} s long, a batch holds {config.seconds:g} s ({too_long.size} such utterances)",
+            names[worst],
+            f"is {seconds[worst]:.1f} s long, a batch holds {config.seconds:g} s ({too_long.size} such utterances)",
             "raise batching.seconds or drop them with 'asr validate --fix'",
         )

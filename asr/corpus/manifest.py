@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,32 @@ def load_manifest(path: str | Path) -> list[Utterance]:
     Raises:
         CorpusError: as `read_manifest`, or there are none.
     """
-    utterances = list(read_manifest(path))
-    if not utterances:
-        raise CorpusError(path, "holds no utterances", "make it again with 'asr prepare'")
-    return utterances
+    return list(Manifest(Path(path)))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest as a collection of utterances that is read anew, line by line, each time it is gone through.
+
+    Attributes:
+        path: of the file.
+        leave_out: ids to pass over.
+
+    Raises:
+        CorpusError: when gone through, as `load_manifest`.
+    """
+
+    path: Path
+    leave_out: Collection[str] = ()
+
+    def __iter__(self) -> Iterator[Utterance]:
+        empty = True
+        for utterance in read_manifest(self.path):
+            empty = False
+            if utterance.id not in self.leave_out:
+                yield utterance
+        if empty:
+            raise CorpusError(self.path, "holds no utterances", "make it again with 'asr prepare'")
 
 
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> int:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from asr.corpus.shard_index import REMEDY, ShardEntry, ShardIndex, doubled_hashes, id_hash
+from asr.corpus.shard_index import REMEDY, ShardEntry, ShardIndex, doubled_hashes
 from asr.corpus.shard_samples import AUDIO, features_suffix, place_of, unpack_fields, unpack_matrix, unpack_wave
 from asr.corpus.shards import READ_SIZE, Span, scan
-from asr.corpus.utterance import Utterance
+from asr.corpus.utterance import Utterance, id_hash
 from asr.errors import AsrError, CorpusError
 from asr.progress import track
 from asr.units import Units, required_frames

@@ -93,11 +93,6 @@ def member_type(speeds: int) -> np.dtype[Any]:
     )
 
 
-def id_hash(id: str) -> int:
-    """64 bits of BLAKE2b of an utterance id."""
-    return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little")
-
-
 @dataclass
 class ShardIndex:
     """An open index. In memory is what index.json says, a line a shard; records are read from disk when asked for.

@@ -21,13 +21,12 @@ from asr.corpus.shard_index import (
     ShardEntry,
     ShardIndex,
     doubled_hashes,
-    id_hash,
     member_type,
     write_index,
 )
 from asr.corpus.shard_samples import lengths_of, place_of, unpack_fields, utterance_with
 from asr.corpus.shards import READ_SIZE, Span, scan
-from asr.corpus.utterance import Utterance
+from asr.corpus.utterance import Utterance, id_hash
 from asr.errors import CorpusError
 from asr.progress import track
 from asr.units import required_frames

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from asr.audio import audio_info, read_audio
-from asr.corpus.shard_index import ShardIndex, id_hash
+from asr.corpus.shard_index import ShardIndex
 from asr.corpus.shards import Span, unpack
-from asr.corpus.utterance import Utterance
+from asr.corpus.utterance import Utterance, id_hash
 from asr.errors import CorpusError
 
 FIELDS = "json"

@@ -3,9 +3,12 @@
 A store is a folder:
 
     features.bin   the matrices one after another, rows of F little-endian float16 or float32, in the order of `ids`
-    index.json     ids, frames and CRC-32 of each matrix, and the feature configuration
+    index.bin      ids, frames and CRC-32 of each matrix (`asr/features/store_index.py`)
+    index.json     their number, CRC-32 of index.bin, and the feature configuration
     complete.json  written last: size of features.bin, CRC-32 of index.json, and what the writer adds (a fingerprint);
                    without it there is no store
+
+Stores of format 1, whose index.json holds the ids itself, are read as well.
 
 Features are stored as computed, not normalised: that happens when a batch is made.
 
@@ -15,6 +18,7 @@ Shapes: T frames, F features.
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import zlib
 from collections.abc import Iterator
@@ -28,10 +32,12 @@ from pydantic import ValidationError
 
 from asr.config import FeatureConfig
 from asr.errors import FeatureError
+from asr.features.store_index import StoreIndex, file_checksum
 from asr.files import atomic_write
 
-FEATURES, INDEX, COMPLETE = "features.bin", "index.json", "complete.json"
-FORMAT = 1
+FEATURES, INDEX, IDS, COMPLETE = "features.bin", "index.json", "index.bin", "complete.json"
+FORMAT, READABLE = 2, (1, 2)
+AROUND = 1 << 16  # bytes that Linux maps at once around a page that is asked for
 REMEDY = "compute the features again with: asr features --force"
 
 
@@ -64,7 +70,7 @@ class FeatureStoreWriter:
     def __enter__(self) -> FeatureStoreWriter:
         self.directory.mkdir(parents=True, exist_ok=True)
         # The marker goes first. Removing features.bin, not truncating it, leaves readers that map it undisturbed.
-        for name in (COMPLETE, INDEX, FEATURES):
+        for name in (COMPLETE, INDEX, IDS, FEATURES):
             (self.directory / name).unlink(missing_ok=True)
         self._stream = (self.directory / FEATURES).open("wb")
         return self
@@ -116,9 +122,8 @@ class FeatureStoreWriter:
             "bins": self.bins,
             "dtype": self.dtype.name,
             "config": self.config.model_dump(),
-            "ids": list(self._frames),
-            "frames": list(self._frames.values()),
-            "crc32": self._checksums,
+            "utterances": len(self._frames),
+            "ids_crc32": _save_index(self.directory / IDS, self._frames, self._checksums),
         }
         text = json.dumps(index, ensure_ascii=False, separators=(",", ":")) + "\n"
         _write(self.directory / INDEX, text)
@@ -139,15 +144,13 @@ class FeatureStoreWriter:
 class FeatureStore:
     """A whole store, read by utterance id. Opening maps nothing yet; worker processes get it by pickling."""
 
-    def __init__(self, directory: Path, index: dict[str, Any], notes: dict[str, Any], config: FeatureConfig) -> None:
+    def __init__(self, directory: Path, header: dict[str, Any], index: StoreIndex, notes: dict[str, Any]) -> None:
         self.directory = directory
-        self.bins: int = index["bins"]
-        self.dtype = np.dtype(index["dtype"]).newbyteorder("<")
-        self.config = config
+        self.bins: int = header["bins"]
+        self.dtype = np.dtype(header["dtype"]).newbyteorder("<")
+        self.config = FeatureConfig.model_validate(header["config"])
         self.notes = notes
-        self._position = {id: number for number, id in enumerate(index["ids"])}
-        self._ends = np.cumsum(np.array(index["frames"], dtype=np.int64))
-        self._checksums = np.array(index["crc32"], dtype=np.uint32)
+        self.index = index
         self._rows: np.ndarray | None = None
 
     @classmethod
@@ -171,15 +174,15 @@ class FeatureStore:
             size = (directory / FEATURES).stat().st_size
             if zlib.crc32(text) != marker["index_crc32"]:
                 raise FeatureError(directory / INDEX, "was changed after it was written", REMEDY)
-            index = json.loads(text)
-            config = FeatureConfig.model_validate(index["config"])
-            expected = sum(index["frames"]) * index["bins"] * np.dtype(index["dtype"]).itemsize
+            header = json.loads(text)
+            store = cls(directory, header, _open_index(directory / IDS, header), marker["notes"])
+            expected = store._last_row * store.bins * store.dtype.itemsize
             if not size == marker["bytes"] == expected:
                 reason = f"has {size} bytes where {expected} are expected"
                 raise FeatureError(directory / FEATURES, reason, REMEDY)
-            if wanted is not None and not wanted.computes_as(config):
+            if wanted is not None and not wanted.computes_as(store.config):
                 raise FeatureError(directory, "was computed with other feature settings", "run 'asr features --force'")
-            return cls(directory, index, marker["notes"], config)
+            return store
         except FileNotFoundError as error:
             raise FeatureError(error.filename, "is missing from the feature store", REMEDY) from None
         except (ValidationError, ValueError, KeyError, TypeError) as error:
@@ -187,14 +190,25 @@ class FeatureStore:
             raise FeatureError(directory, reason, REMEDY) from None
 
     def __contains__(self, id: object) -> bool:
-        return id in self._position
+        return isinstance(id, str) and self.index.number(id) is not None
 
     def __len__(self) -> int:
-        return len(self._position)
+        return len(self.index)
 
     def __iter__(self) -> Iterator[str]:
         """Ids in the order they were written."""
-        return iter(self._position)
+        return iter(self.index.ids)
+
+    def number(self, id: str) -> int:
+        """Place of an utterance in the order they were written, from 0.
+
+        Raises:
+            FeatureError: the id is not in the store.
+        """
+        number = self.index.number(id)
+        if number is None:
+            raise FeatureError(id, f"is not in the feature store {self.directory}", REMEDY)
+        return number
 
     def frames(self, id: str) -> int:
         """Number of frames T of one utterance.
@@ -202,7 +216,7 @@ class FeatureStore:
         Raises:
             FeatureError: the id is not in the store.
         """
-        start, end = self._span(id)
+        start, end = self._span(self.number(id))
         return end - start
 
     def checksum(self, id: str) -> int:
@@ -211,8 +225,7 @@ class FeatureStore:
         Raises:
             FeatureError: the id is not in the store.
         """
-        self._span(id)
-        return int(self._checksums[self._position[id]])
+        return int(self.index.checksums[self.number(id)])
 
     def __getitem__(self, id: str) -> np.ndarray:
         """Features (T, F) float32 of one utterance, a copy.
@@ -220,29 +233,44 @@ class FeatureStore:
         Raises:
             FeatureError: the id is not in the store, or its bytes are not those that were written.
         """
-        start, end = self._span(id)
+        number = self.number(id)
+        start, end = self._span(number)
         rows = self._map()[start:end]
-        if zlib.crc32(rows.data) != self._checksums[self._position[id]]:
+        if zlib.crc32(rows.data) != self.index.checksums[number]:
             raise FeatureError(id, f"its features in {self.directory / FEATURES} are corrupt", REMEDY)
-        return rows.astype(np.float32)
+        copied = rows.astype(np.float32)
+        self._forget(start, end)
+        return copied
 
-    def _span(self, id: str) -> tuple[int, int]:
-        try:
-            number = self._position[id]
-        except KeyError:
-            raise FeatureError(id, f"is not in the feature store {self.directory}", REMEDY) from None
-        return (int(self._ends[number - 1]) if number else 0), int(self._ends[number])
+    def _span(self, number: int) -> tuple[int, int]:
+        ends = self.index.ends
+        return (int(ends[number - 1]) if number else 0), int(ends[number])
+
+    @property
+    def _last_row(self) -> int:
+        """Rows in all."""
+        return int(self.index.ends[-1]) if len(self) else 0
 
     def _map(self) -> np.ndarray:
         """All rows (sum of T, F), mapped on first use in this process."""
         if self._rows is None:
-            count = int(self._ends[-1]) if len(self._ends) else 0
-            shape = (count, self.bins)
-            if count == 0:  # an empty file cannot be mapped
+            shape = (self._last_row, self.bins)
+            if self._last_row == 0:  # an empty file cannot be mapped
                 self._rows = np.empty(shape, self.dtype)
             else:
                 self._rows = np.memmap(self.directory / FEATURES, dtype=self.dtype, mode="r", shape=shape)
         return self._rows
+
+    def _forget(self, start: int, end: int) -> None:
+        """Take pages out of this process's memory, where else the whole store would come to be; they stay cached."""
+        mapping = getattr(self._rows, "_mmap", None)
+        if mapping is None or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        row = self.bins * self.dtype.itemsize
+        begin = start * row // AROUND * AROUND
+        stop = min(-(-end * row // AROUND) * AROUND, len(mapping))
+        if stop > begin:
+            mapping.madvise(mmap.MADV_DONTNEED, begin, stop - begin)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_rows": None}
@@ -254,7 +282,20 @@ def read_marker(directory: Path) -> dict[str, Any] | None:
         marker = json.loads((directory / COMPLETE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return marker if isinstance(marker, dict) and marker.get("format") == FORMAT else None
+    return marker if isinstance(marker, dict) and marker.get("format") in READABLE else None
+
+
+def _save_index(path: Path, frames: dict[str, int], checksums: list[int]) -> int:
+    return StoreIndex.of(frames, list(frames.values()), checksums).save(path)
+
+
+def _open_index(path: Path, header: dict[str, Any]) -> StoreIndex:
+    """Map index.bin, or take the ids from the header itself, where format 1 has them."""
+    if header["format"] == 1:
+        return StoreIndex.of(header["ids"], header["frames"], header["crc32"])
+    if file_checksum(path) != header["ids_crc32"]:
+        raise FeatureError(path, "was changed after it was written", REMEDY)
+    return StoreIndex.mapped(path, header["utterances"])
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,6 +1,6 @@
 """Training and validation examples: normalised features, augmented and padded into batches.
 
-Shapes: B utterances, N samples, T frames (longest of the batch), F features.
+Shapes: B utterances of a batch, N of a set; S samples, T frames (longest of the batch); F features.
 
 Everything random about an example depends only on (seed, epoch, utterance id), so neither the order of batches, nor the
 number of workers, nor a restart changes what the model sees.
@@ -14,18 +14,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from asr.batching import Item, padded_seconds, padding_share, plan_epoch
+from asr.batching import Item, arrange_epoch
 from asr.config import ExperimentConfig
 from asr.corpus.utterance import Utterance
-from asr.errors import AsrError, UnitsError
+from asr.errors import AsrError
 from asr.features.spec_augment import spec_augment
 from asr.model.ctc import check_feasible
 from asr.seeding import generator_for, uniform_in
-from asr.units import Units, required_frames
+from asr.training.epoch_plan import EpochPlan, NamedBatches
+from asr.training.set_rows import SetRows
+from asr.units import Units
 
 
 class Source(Protocol):
@@ -41,7 +44,7 @@ class Source(Protocol):
         """Frames of an utterance at a speed."""
 
     def load(self, names: Sequence[str], speeds: Sequence[float], epoch: int | None) -> tuple[Tensor, Tensor]:
-        """Padded features (B, T, F) or waves (B, N), and lengths (B,); an epoch of None is not augmented."""
+        """Padded features (B, T, F) or waves (B, S), and lengths (B,); an epoch of None is not augmented."""
 
     def features(self, names: Sequence[str], loaded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised features (B, T, F) and frames (B,) from what was loaded."""
@@ -76,28 +79,6 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class EpochPlan:
-    """The batches of one epoch in order, with what the log says of them.
-
-    Attributes:
-        batches: each a list of ids, or whatever else the set's own `batches` takes for one; can be sliced from any
-            position on.
-        seconds: of audio in all.
-        padding: share of the padded frames that is padding, 0..1.
-        loads: seconds that each batch takes with its padding, by which processes share an update evenly.
-        longest: number of the batch that takes most seconds with its padding.
-        in_turns: processes take batches in turn instead, whatever their loads.
-    """
-
-    batches: Sequence[Any]
-    seconds: float
-    padding: float
-    loads: Sequence[float] = ()
-    longest: int = 0
-    in_turns: bool = False
-
-
-@dataclass(frozen=True)
 class SetFacts:
     """How much speech a set holds, for the model card; `synthetic` where some of it says so."""
 
@@ -108,14 +89,18 @@ class SetFacts:
 
 
 class Examples:
-    """The utterances of one set.
+    """The utterances of one set, in the order of their ids.
 
     Args:
-        utterances: the set.
+        utterances: the set; gone through once.
         source: its input.
         units: spell the targets.
         config: the experiment.
         training: augment and spell targets; otherwise features are clean and a text outside the units has no target.
+
+    Attributes:
+        rows: ids and targets.
+        utterances: by id, in their order; empty in training, where the set may be too large for it.
 
     Raises:
         FeatureError: the source lacks a speed.
@@ -124,50 +109,68 @@ class Examples:
 
     def __init__(
         self,
-        utterances: Sequence[Utterance],
+        utterances: Iterable[Utterance],
         source: Source,
         units: Units,
         config: ExperimentConfig,
         *,
         training: bool,
     ) -> None:
-        self.utterances = {utterance.id: utterance for utterance in utterances}
         self.source = source
         self.config = config
         self.training = training
-        self.targets = {u.id: _compact(spell(u, units, strict=training)) for u in utterances}
-        shared: dict[tuple[float, ...], list[float]] = {}  # most utterances have the same speeds: one list for them
-        usable = ((u.id, self._usable_speeds(u.id)) for u in utterances) if training else ()
-        self.speeds = {name: shared.setdefault(tuple(speeds), speeds) for name, speeds in usable}
+        self.utterances: dict[str, Utterance] = {}
+        if not training:
+            utterances = list(utterances)
+            self.utterances = {utterance.id: utterance for utterance in utterances}
+        self.rows = SetRows.of(utterances, units, strict=training)
+        self._frames = self._count_frames()
+        self._kinds, self._speeds = self._usable_speeds() if training else (np.zeros(0, np.uint8), [])
+
+    @property
+    def names(self) -> Sequence[str]:
+        """(N,) ids, ascending."""
+        return self.rows.names
 
     def items(self, epoch: int) -> list[Item]:
         """Names and lengths as this epoch will read them."""
+        return [Item(*pair) for pair in zip(self.names, self.seconds(epoch).tolist(), strict=True)]
+
+    def seconds(self, epoch: int) -> np.ndarray:
+        """(N,) lengths as this epoch will read them, by id."""
         shift = self.config.features.frame_shift_ms / 1000
-        speeds = {name: self._speed(name, epoch) for name in self.utterances}
-        return [Item(name, self.source.frames(name, speed) * shift) for name, speed in speeds.items()]
+        if not self._augments(epoch):
+            return self._frames[1.0] * shift
+        frames = (self._frames_at(row, self._speed(row, epoch)) for row in range(len(self.rows)))
+        return np.fromiter(frames, np.int64, len(self.rows)) * shift
 
     def plan(self, epoch: int) -> EpochPlan:
         """What this epoch trains on, and in which order; a pure function of the set, the configuration and `epoch`."""
-        items = self.items(epoch)
-        batches = plan_epoch(items, self.config.batching, self.config.seed, epoch)
-        loads = padded_seconds(items, batches)
-        longest = max(range(len(loads)), key=loads.__getitem__, default=0)
-        return EpochPlan(batches, total_seconds(items), padding_share(items, batches), loads, longest)
+        seconds = self.seconds(epoch)
+        plan = arrange_epoch(seconds, self.names, self.config.batching, self.config.seed, epoch)
+        real, padded = float(seconds.sum()), float(plan.loads.sum())
+        return EpochPlan(
+            NamedBatches.of(self.names, plan),
+            real,
+            1 - real / padded if padded else 0.0,
+            array("d", plan.loads.tobytes()),
+            int(plan.loads.argmax()) if len(plan.loads) else 0,
+        )
 
     def facts(self) -> SetFacts:
         """How much there is."""
-        utterances = self.utterances.values()
-        speakers = len({utterance.speaker for utterance in utterances})
-        synthetic = any(utterance.extra.get("synthetic") for utterance in utterances)
-        return SetFacts(len(utterances), total_seconds(self.items(0)), speakers, synthetic)
+        return SetFacts(len(self.rows), float(self.seconds(0).sum()), self.rows.speakers, self.rows.synthetic)
 
     def identity(self) -> str:
         """Changes when utterances come or go."""
-        return hashlib.sha256("\0".join(sorted(self.utterances)).encode()).hexdigest()
+        digest = hashlib.sha256()
+        for name in self.names:
+            digest.update(name.encode("utf-8", "surrogatepass") + b"\0")
+        return digest.hexdigest()
 
     def shared_with(self, ids: Iterable[str]) -> list[str]:
         """Those of some ids that are in this set too, sorted."""
-        return sorted(set(ids) & self.utterances.keys())
+        return sorted({name for name in ids if name in self.rows})
 
     def load(self, name: str, epoch: int) -> Tensor:
         """Features (T, F) of one utterance in one epoch."""
@@ -192,7 +195,7 @@ class Examples:
         return loaded if self.source.late else self._finish(loaded, epoch)
 
     def _load(self, names: Sequence[str], epoch: int) -> Loaded:
-        speeds = [self._speed(name, epoch) for name in names]
+        speeds = [self._speed(self.rows.row(name), epoch) for name in names]
         return Loaded(list(names), *self.source.load(names, speeds, epoch if self._augments(epoch) else None))
 
     def _finish(self, loaded: Loaded, epoch: int) -> Batch:
@@ -202,44 +205,60 @@ class Examples:
         if self._augments(epoch):
             mask(features, frames, loaded.ids, self.config, epoch)
         seconds = sum(frames) * self.config.features.frame_shift_ms / 1000
-        return Batch(loaded.ids, features, lengths, [list(self.targets[name] or ()) for name in loaded.ids], seconds)
+        return Batch(loaded.ids, features, lengths, [self.rows.target(name) or [] for name in loaded.ids], seconds)
 
     def _augments(self, epoch: int) -> bool:
         return self.training and epoch >= self.config.augmentation.first_epoch
 
-    def _speed(self, name: str, epoch: int) -> float:
+    def _speed(self, row: int, epoch: int) -> float:
         """At which speed an epoch hears an utterance."""
         if not self._augments(epoch):
             return 1.0
         settings = self.config.augmentation
-        generator = generator_for(self.config.seed, "speed", epoch, name)
+        speeds = [] if settings.speed_range else self._speeds[self._kinds[row]]
+        if len(speeds) == 1 and settings.speed_probability == 1:
+            return speeds[0]
+        generator = generator_for(self.config.seed, "speed", epoch, self.names[row])
         if settings.speed_range:
             speed = round(uniform_in(settings.speed_range, generator), 3)
-            speed = speed if self._fits(name, speed) else 1.0
+            speed = speed if self._output_frames(row, speed) >= self.rows.needed[row] else 1.0
         else:
-            speeds = self.speeds[name]
             speed = speeds[int(generator.integers(len(speeds)))]
         skipped = settings.speed_probability < 1 and generator.random() >= settings.speed_probability
         return 1.0 if skipped else speed
 
-    def _usable_speeds(self, name: str) -> list[float]:
-        """Listed speeds at which the text still fits; the recorded speed itself must fit."""
-        frames = self._output_frames(name, 1.0)
-        check_feasible([name], [frames], [self.targets[name] or []])
-        return [speed for speed in self.config.augmentation.speeds or [1.0] if self._fits(name, speed)] or [1.0]
+    def _count_frames(self) -> dict[float, np.ndarray]:
+        """(N,) frames at each speed that can be planned before anything is drawn; the recorded one for all sets."""
+        speeds = {1.0, *(self.config.augmentation.speeds if self.training else ())}
+        counts = {speed: np.empty(len(self.rows), np.uint32) for speed in sorted(speeds)}
+        for row, name in enumerate(self.names):
+            for speed, frames in counts.items():
+                frames[row] = self.source.frames(name, speed)
+        return counts
 
-    def _fits(self, name: str, speed: float) -> bool:
-        return self._output_frames(name, speed) >= required_frames(self.targets[name] or [])
+    def _usable_speeds(self) -> tuple[np.ndarray, list[list[float]]]:
+        """Listed speeds at which each text still fits: (N,) which list of them, and the lists.
 
-    def _output_frames(self, name: str, speed: float) -> int:
-        return -(-self.source.frames(name, speed) // self.config.model.time_reduction)
+        Raises:
+            TrainingError: a text does not fit at the recorded speed.
+        """
+        reduction = self.config.model.time_reduction
+        output = {speed: -(-frames.astype(np.int64) // reduction) for speed, frames in self._frames.items()}
+        usable = {speed: frames >= self.rows.needed for speed, frames in output.items()}
+        offenders = np.flatnonzero(~usable[1.0]).tolist()
+        names = [self.names[row] for row in offenders]
+        check_feasible(names, output[1.0][offenders].tolist(), [self.rows.target(name) or [] for name in names])
+        speeds = self.config.augmentation.speeds or [1.0]
+        patterns, kinds = np.unique(np.stack([usable[speed] for speed in speeds], axis=1), axis=0, return_inverse=True)
+        lists = [[speed for speed, fits in zip(speeds, pattern, strict=True) if fits] or [1.0] for pattern in patterns]
+        return kinds.reshape(-1).astype(np.min_scalar_type(len(lists))), lists
 
+    def _frames_at(self, row: int, speed: float) -> int:
+        counted = self._frames.get(speed)
+        return self.source.frames(self.names[row], speed) if counted is None else int(counted[row])
 
-def _compact(labels: list[int] | None) -> array[int] | None:
-    """Labels in two or four bytes each: all targets of a set are in memory at once."""
-    if labels is None:
-        return None
-    return array("H" if max(labels, default=0) < 2**16 else "I", labels)
+    def _output_frames(self, row: int, speed: float) -> int:
+        return -(-self._frames_at(row, speed) // self.config.model.time_reduction)
 
 
 def load_in_processes(dataset: Dataset[Any], workers: int) -> Iterator[Any]:
@@ -272,23 +291,8 @@ class _PlannedBatches(Dataset[Batch | Loaded | AsrError]):
             return error
 
 
-def total_seconds(items: Iterable[Item]) -> float:
-    """Seconds of audio in all."""
-    return sum(item.seconds for item in items)
-
-
 def mask(features: Tensor, frames: Sequence[int], ids: Sequence[str], config: ExperimentConfig, epoch: int) -> None:
     """SpecAugment each utterance of padded features (B, T, F) in place, drawn by seed, epoch and its id."""
     for row, (name, count) in enumerate(zip(ids, frames, strict=True)):
         generator = generator_for(config.seed, "specaugment", epoch, name)
         features[row, :count] = spec_augment(features[row, :count], config.augmentation, generator)
-
-
-def spell(utterance: Utterance, units: Units, *, strict: bool) -> list[int] | None:
-    """Labels of an utterance; None where the text is outside the units and that may be."""
-    try:
-        return units.encode(utterance.text)
-    except UnitsError as error:
-        if strict:
-            raise UnitsError(utterance.id, error.reason, "run 'asr validate --units' and correct the text") from None
-        return None

@@ -17,8 +17,7 @@ from pathlib import Path
 import torch
 
 from asr.config import ExperimentConfig, save_config
-from asr.corpus.manifest import load_manifest
-from asr.corpus.utterance import Utterance
+from asr.corpus.manifest import Manifest
 from asr.errors import TrainingError
 from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
@@ -85,12 +84,12 @@ def train_experiment(
     admitted = admit(experiment, resume, world_of(os.environ))
     if threads:
         torch.set_num_threads(threads)
-    keep_freed_memory()
     with deterministic_algorithms(deterministic), joined(device) as (world, chosen):
         resume = world.once(lambda: admitted)
         check_batches(config.training.accumulate, world.size)
         units = Units.load(data / "units.txt")
         train, dev, normaliser = load_sets(config, data, units, chosen)
+        keep_freed_memory()  # only now: what loading freed is given back
         if world.size > 1:
             world.require_equal("settings, units or utterances", _fingerprint(config, units, train, dev))
         model = _new_model(config, units, chosen, init, world)
@@ -150,28 +149,32 @@ def load_sets(
     shards = shards_of(config, data)
     if shards is not None:
         return load_sharded_sets(config, shards, data, units, device)
-    utterances = {
-        name: [each for each in load_manifest(data / f"{name}.jsonl") if each.id not in leave_out]
-        for name in ("train", "dev")
-    }
-    _refuse_overlap(utterances["train"], utterances["dev"])
+    train_set, dev_set = (Manifest(data / f"{name}.jsonl", leave_out) for name in ("train", "dev"))
     if config.features.source == "audio":
-        return load_audio_sets(config, utterances["train"], utterances["dev"], units, device)
+        spoken, judged = list(train_set), list(dev_set)
+        _refuse_shared({utterance.id for utterance in spoken} & {utterance.id for utterance in judged})
+        return load_audio_sets(config, spoken, judged, units, device)
+    return _load_stored_sets(config, data, train_set, dev_set, units)
+
+
+def _load_stored_sets(
+    config: ExperimentConfig, data: Path, train_set: Manifest, dev_set: Manifest, units: Units
+) -> tuple[Examples, Examples, Normaliser]:
     stores = {name: FeatureStore.open(data / "features" / name, config.features) for name in ("train", "dev")}
     train_normaliser = Normaliser.of_directory(data / "features" / "train", config.features)
     dev_normaliser = train_normaliser
     if config.features.normalisation == "speaker":
         dev_normaliser = Normaliser.of_directory(data / "features" / "dev", config.features)
-    train_source = StoredSource(utterances["train"], stores["train"], train_normaliser)
-    dev_source = StoredSource(utterances["dev"], stores["dev"], dev_normaliser)
-    train = Examples(utterances["train"], train_source, units, config, training=True)
-    dev = Examples(utterances["dev"], dev_source, units, config, training=False)
+    train_source = StoredSource(train_set, stores["train"], train_normaliser)
+    train = Examples(train_set, train_source, units, config, training=True)
+    _refuse_shared(train.shared_with(utterance.id for utterance in dev_set))
+    dev_source = StoredSource(dev_set, stores["dev"], dev_normaliser)
+    dev = Examples(dev_set, dev_source, units, config, training=False)
     return train, dev, train_normaliser
 
 
-def _refuse_overlap(train: list[Utterance], dev: list[Utterance]) -> None:
-    common = sorted({utterance.id for utterance in train} & {utterance.id for utterance in dev})
-    if common:
+def _refuse_shared(names: Collection[str]) -> None:
+    if common := sorted(names):
         raise TrainingError(
             common[0], f"and {len(common) - 1} more are in train and in dev", "keep the sets apart: 'asr prepare'"
         )

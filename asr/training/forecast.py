@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from asr.config import ExperimentConfig
-from asr.training.examples import EpochPlan
+from asr.training.epoch_plan import EpochPlan
 
 
 class Plannable(Protocol):

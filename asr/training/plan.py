@@ -23,7 +23,8 @@ from asr.corpus.manifest import load_manifest
 from asr.features.store import FEATURES, FeatureStore
 from asr.model.acoustic import AcousticModel
 from asr.model.directory import build_model, choose_device
-from asr.training.examples import EpochPlan, Examples
+from asr.training.epoch_plan import EpochPlan
+from asr.training.examples import Examples
 from asr.training.experiment import load_sets
 from asr.training.footprint import MemoryEstimate, PeakMemory, estimate_memory, memory_limit
 from asr.training.forecast import UpdateTimes, Work, count_work, fit_times

@@ -12,7 +12,7 @@ from typing import Any
 
 from asr.batching import deal
 from asr.training.distributed import World
-from asr.training.examples import EpochPlan
+from asr.training.epoch_plan import Chosen, EpochPlan
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,5 @@ class SharedEpoch:
         """What this process computes from an update on to the end of the epoch, in order."""
         if self.world.size == 1:
             return self.plan.batches[first * self.size :]
-        return [
-            self.plan.batches[update * self.size + place]
-            for update in range(first, len(self))
-            for place in self.own(update)
-        ]
+        places = [update * self.size + place for update in range(first, len(self)) for place in self.own(update)]
+        return Chosen(self.plan.batches, places)

@@ -5,7 +5,7 @@ Shapes: B utterances, T frames (longest of the batch), F features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ class StoredSource:
     """Normalised features of stored utterances.
 
     Args:
-        utterances: the set.
+        utterances: the set; gone through once.
         store: their features, at every speed that training asks for.
         normaliser: applied to every utterance; a speaker at another speed is another speaker.
 
@@ -32,10 +32,19 @@ class StoredSource:
 
     late = False
 
-    def __init__(self, utterances: Sequence[Utterance], store: FeatureStore, normaliser: Normaliser) -> None:
+    def __init__(self, utterances: Iterable[Utterance], store: FeatureStore, normaliser: Normaliser) -> None:
         self.store, self.normaliser = store, normaliser
-        self.speakers = {utterance.id: utterance.speaker for utterance in utterances}
-        missing = [name for name in self.speakers if name not in store]
+        by_speaker = normaliser.kind == "speaker"
+        self._speakers: dict[str, int] = {"": 0}  # by the number in the store of an utterance, in `_speaking`
+        self._speaking = np.zeros(len(store) if by_speaker else 0, np.uint32)
+        missing: list[str] = []
+        for utterance in utterances:
+            number = store.index.number(utterance.id)
+            if number is None:
+                missing.append(utterance.id)
+            elif by_speaker:
+                self._speaking[number] = self._speakers.setdefault(utterance.speaker, len(self._speakers))
+        self._names = list(self._speakers)
         if missing:
             raise FeatureError(missing[0], f"and {len(missing) - 1} more are not in the store", "run 'asr features'")
 
@@ -46,9 +55,11 @@ class StoredSource:
             FeatureError: that speed was not stored.
         """
         stored = speed_id(name, speed)
-        if stored not in self.store:
-            raise FeatureError(stored, "is not in the store", f"run 'asr features --speeds' with {speed:g}")
-        return self.store.frames(stored)
+        try:
+            return self.store.frames(stored)
+        except FeatureError:
+            remedy = f"run 'asr features --speeds' with {speed:g}"
+            raise FeatureError(stored, "is not in the store", remedy) from None
 
     def load(self, names: Sequence[str], speeds: Sequence[float], epoch: int | None) -> tuple[Tensor, Tensor]:
         """Normalised features (B, T, F) and frames (B,); the same in every epoch."""
@@ -62,4 +73,8 @@ class StoredSource:
 
     def _load(self, name: str, speed: float) -> Tensor:
         matrix = torch.from_numpy(np.array(self.store[speed_id(name, speed)], dtype=np.float32))
-        return self.normaliser(matrix, speed_id(self.speakers[name], speed))
+        return self.normaliser(matrix, speed_id(self._speaker(name), speed))
+
+    def _speaker(self, name: str) -> str:
+        """Who speaks, where normalisation asks for it."""
+        return self._names[self._speaking[self.store.number(name)]] if len(self._speaking) else ""

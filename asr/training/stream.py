@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from asr.config import ExperimentConfig
-from asr.corpus.shard_index import ShardIndex, id_hash
+from asr.corpus.shard_index import ShardIndex
 from asr.corpus.shard_samples import (
     features_suffix,
     read_spans,
@@ -31,7 +31,7 @@ from asr.corpus.shard_samples import (
     utterance_with,
 )
 from asr.corpus.shards import unpack
-from asr.corpus.utterance import Utterance
+from asr.corpus.utterance import Utterance, id_hash
 from asr.errors import AsrError, CorpusError, FeatureError
 from asr.features.computing import speed_id
 from asr.features.extractor import FeatureExtractor
@@ -41,7 +41,9 @@ from asr.features.wave_augmentation import WaveAugmenter
 from asr.progress import track
 from asr.training.audio_sets import OF_A_SET
 from asr.training.audio_source import one_thread
-from asr.training.examples import Batch, EpochPlan, SetFacts, load_in_processes, mask, spell
+from asr.training.epoch_plan import EpochPlan
+from asr.training.examples import Batch, SetFacts, load_in_processes, mask
+from asr.training.set_rows import spell
 from asr.training.stream_checks import check_stream
 from asr.training.stream_plan import PlannedBatch, PlannedBatches, StreamPlan, Window, speeds_of_set
 from asr.units import Units

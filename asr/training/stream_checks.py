@@ -9,7 +9,7 @@ from asr.corpus.shard_index import ShardIndex
 from asr.corpus.shard_samples import utterance_at
 from asr.errors import ConfigError, FeatureError, TrainingError, UnitsError
 from asr.model.ctc import check_feasible
-from asr.training.examples import spell
+from asr.training.set_rows import spell
 from asr.training.stream_plan import StreamPlan
 from asr.units import Units
 

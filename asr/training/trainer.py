@@ -25,7 +25,8 @@ from asr.seeding import generator_for
 from asr.training.averaging import EpochResult, choose_epochs, epoch_path, prune_epochs, save_epoch
 from asr.training.checkpoint import differing_settings, load_newest, save_checkpoint, state_bytes
 from asr.training.distributed import World
-from asr.training.examples import Batch, EpochPlan, Examples
+from asr.training.epoch_plan import EpochPlan
+from asr.training.examples import Batch, Examples
 from asr.training.journal import BlankAlarm, Journal
 from asr.training.ledger import Ledger, compare_costs
 from asr.training.memory import stretched

@@ -73,7 +73,7 @@ def _decode(
         for row, name in enumerate(batch.ids):
             frames = int(lengths[row])
             judged.texts[name] = decoder.decode(log_probs[row, :frames].numpy())[0].text
-            target = examples.targets[name]
+            target = examples.rows.target(name)
             if target is not None and required_frames(target) <= frames:
                 judged.losses[name] = float(batch_losses[row])
     return judged

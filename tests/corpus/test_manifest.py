@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.corpus.manifest import load_manifest, read_manifest, write_manifest
+from asr.corpus.manifest import Manifest, load_manifest, read_manifest, write_manifest
 from asr.corpus.utterance import Utterance
 from asr.errors import CorpusError
 
@@ -112,3 +112,19 @@ def test_a_failed_write_leaves_the_old_manifest(tmp_path):
         write_manifest(path, [utterance(tmp_path, id="c"), bad])
     assert [u.id for u in load_manifest(path)] == ["a"]
     assert [p.name for p in tmp_path.iterdir()] == ["m.jsonl"]
+
+
+def test_a_manifest_can_be_gone_through_again_and_leaves_out_whom_it_is_told(tmp_path):
+    write_manifest(tmp_path / "m.jsonl", [Utterance(name, "a.wav", 0.0, 1.0) for name in "abc"])
+    manifest = Manifest(tmp_path / "m.jsonl", leave_out={"b"})
+    assert [[each.id for each in manifest] for _ in range(2)] == [["a", "c"]] * 2
+    write_manifest(tmp_path / "m.jsonl", [Utterance("d", "a.wav", 0.0, 1.0)])
+    assert [each.id for each in manifest] == ["d"]
+
+
+def test_leaving_out_everyone_is_no_error_but_an_empty_file_is(tmp_path):
+    write_manifest(tmp_path / "m.jsonl", [Utterance("a", "a.wav", 0.0, 1.0)])
+    assert list(Manifest(tmp_path / "m.jsonl", leave_out=["a"])) == []
+    (tmp_path / "m.jsonl").write_text("\n")
+    with pytest.raises(CorpusError, match="holds no utterances"):
+        list(Manifest(tmp_path / "m.jsonl"))

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from tests_shards import shard_config, write_numbered
 
-from asr.corpus.shard_index import INDEX, MEMBERS, ShardIndex, doubled_hashes, id_hash, member_type
+from asr.corpus.shard_index import INDEX, MEMBERS, ShardIndex, doubled_hashes, member_type
 from asr.corpus.shard_indexing import index_shards, refuse_doubled_ids
 from asr.corpus.shard_samples import utterance_at, utterance_with
+from asr.corpus.utterance import id_hash
 from asr.errors import CorpusError
 
 SIZES = [5, 1, 8]

@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import textwrap
+import tracemalloc
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asr.config import FeatureConfig
 from asr.errors import FeatureError
-from asr.features.store import COMPLETE, FEATURES, INDEX, FeatureStore, FeatureStoreWriter, read_marker
+from asr.features.store import COMPLETE, FEATURES, IDS, INDEX, FeatureStore, FeatureStoreWriter, read_marker
 
 CONFIG = FeatureConfig(mel_bins=4)
 
@@ -129,7 +132,7 @@ def damage(path, change):
     path.write_bytes(change(content))
 
 
-@pytest.mark.parametrize("name", [FEATURES, INDEX, COMPLETE])
+@pytest.mark.parametrize("name", [FEATURES, IDS, INDEX, COMPLETE])
 @pytest.mark.parametrize("how", ["cut", "empty", "missing", "longer"])
 def test_damaged_files_are_feature_errors(tmp_path, name, how):
     write(tmp_path, matrices())
@@ -178,6 +181,8 @@ KILLED = textwrap.dedent("""
     if moment in ("index.json", "complete.json"):
         original = module._write
         module._write = lambda path, text: killed() if path.name == moment else original(path, text)
+    if moment == "index.bin":
+        module._save_index = killed
     with module.FeatureStoreWriter(directory, 4, "float32", FeatureConfig(mel_bins=4)) as writer:
         for i in range(100):
             if str(i) == moment:
@@ -187,7 +192,7 @@ KILLED = textwrap.dedent("""
 
 
 @pytest.mark.parametrize("before", ["nothing", "a whole store"])
-@pytest.mark.parametrize("moment", ["0", "60", "index.json", "complete.json", "never"])
+@pytest.mark.parametrize("moment", ["0", "60", "index.bin", "index.json", "complete.json", "never"])
 def test_a_killed_writer_leaves_nothing_that_reads_as_whole(tmp_path, before, moment):
     if before == "a whole store":
         write(tmp_path, matrices())
@@ -234,9 +239,60 @@ def test_a_hundred_thousand_utterances_are_opened_in_little_memory(tmp_path):
         row = np.zeros((1, 1), np.float16)
         for i in range(100_000):
             writer.append(f"speaker{i % 100}-utterance-{i:06d}", row)
+    tracemalloc.start()
     store = FeatureStore.open(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000, "nothing is read that grows with the store"
     assert len(store) == 100_000 and store.frames("speaker99-utterance-099999") == 1
-    assert (tmp_path / INDEX).stat().st_size < 6_000_000
+    assert (tmp_path / IDS).stat().st_size < 6_000_000
+
+
+def older(directory):
+    """Make a store one of format 1, whose index.json holds what index.bin does now."""
+    store = FeatureStore.open(directory)
+    header = json.loads((directory / INDEX).read_text())
+    for name in ("utterances", "ids_crc32"):
+        del header[name]
+    ids = list(store)
+    columns = {"ids": ids, "frames": [store.frames(id) for id in ids], "crc32": [store.checksum(id) for id in ids]}
+    text = json.dumps({**header, **columns, "format": 1})
+    marker = json.loads((directory / COMPLETE).read_text())
+    (directory / INDEX).write_text(text)
+    (directory / COMPLETE).write_text(json.dumps({**marker, "format": 1, "index_crc32": zlib.crc32(text.encode())}))
+    (directory / IDS).unlink()
+
+
+def test_a_store_of_format_1_is_read_as_ever(tmp_path):
+    write(tmp_path, matrices())
+    older(tmp_path)
+    store = pickle.loads(pickle.dumps(FeatureStore.open(tmp_path)))
+    assert list(store) == list(matrices()) and store.notes == {"made_by": "test"}
+    for id, matrix in matrices().items():
+        np.testing.assert_array_equal(store[id], matrix)
+    write(tmp_path, {"other": np.zeros((2, 4), np.float32)})  # and is replaced by one of this format
+    assert list(FeatureStore.open(tmp_path)) == ["other"] and (tmp_path / IDS).exists()
+
+
+def test_an_index_of_another_store_is_refused(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / name, {f"{name}{id}": matrix for id, matrix in matrices().items()})
+    (tmp_path / "a" / IDS).write_bytes((tmp_path / "b" / IDS).read_bytes())
+    with pytest.raises(FeatureError, match=r"index\.bin.*was changed after it was written"):
+        FeatureStore.open(tmp_path / "a")
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs Linux")
+def test_reading_a_whole_store_leaves_little_of_it_in_memory(tmp_path):
+    with FeatureStoreWriter(tmp_path, 80, "float16", CONFIG) as writer:
+        for number in range(200):
+            writer.append(f"utt{number}", np.full((500, 80), number, np.float32))
+    store = FeatureStore.open(tmp_path)
+    for number in np.random.default_rng(1).permutation(200):
+        assert (store[f"utt{number}"] == number).all()
+    smaps = Path("/proc/self/smaps").read_text()
+    resident = smaps.partition(str(tmp_path / FEATURES))[2].partition("Rss:")[2].split()[0]
+    assert int(resident) < 2_000, "of 16,000 KiB"
 
 
 def test_equal_features_have_equal_checksums_without_reading_them(tmp_path):

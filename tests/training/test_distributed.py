@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -146,8 +147,9 @@ def test_judging_together_gives_one_process_s_result_to_the_bit(toy_data):
     utterances = load_manifest(toy_data / "many.jsonl")
     units = Units.load(toy_data / "units.txt")
     source = StoredSource(utterances, FeatureStore.open(toy_data / "features" / "many"), Normaliser("utterance"))
-    examples = Examples(utterances, source, units, toy_config(), training=False)
-    examples.targets[utterances[0].id] = None
+    spoken = [replace(utterances[0], text="outside the units"), *utterances[1:]]
+    examples = Examples(spoken, source, units, toy_config(), training=False)
+    assert examples.rows.target(spoken[0].id) is None
     torch.manual_seed(3)
     model = build_model(toy_config(), units)
     expected = validate(model, examples, units, torch.device("cpu"))

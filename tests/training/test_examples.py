@@ -4,8 +4,9 @@ import pytest
 import torch
 from tests_toy import toy_config
 
+from asr.batching import Item, padded_seconds, padding_share, plan_epoch
 from asr.corpus.manifest import load_manifest
-from asr.errors import FeatureError, UnitsError
+from asr.errors import FeatureError, TrainingError, UnitsError
 from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
 from asr.training.examples import Examples
@@ -30,7 +31,7 @@ def build(toy_data):
 
 def test_a_batch_is_its_utterances_padded_with_zeros(build):
     examples = build()
-    names = list(examples.utterances)[:3]
+    names = list(examples.names)[:3]
     batch = examples.batch(names, epoch=0)
     assert batch.ids == names
     for row, name in enumerate(names):
@@ -76,7 +77,7 @@ def test_texts_outside_the_units_are_named_in_training_and_allowed_in_validation
 
     with pytest.raises(UnitsError, match="train-000: has characters outside the units"):
         build(change=spoil)
-    assert build(training=False, change=spoil).targets["train-000"] is None
+    assert build(training=False, change=spoil).rows.target("train-000") is None
 
 
 def test_utterances_without_features_are_named(build):
@@ -89,8 +90,8 @@ def test_utterances_without_features_are_named(build):
 def test_an_epochs_plan_holds_everyone_once_and_says_what_it_costs(build):
     examples = build()
     plan = examples.plan(3)
-    assert sorted(name for names in plan.batches for name in names) == sorted(examples.utterances)
-    assert plan.batches == examples.plan(3).batches
+    assert sorted(name for names in plan.batches for name in names) == list(examples.names)
+    assert list(plan.batches) == list(examples.plan(3).batches)
     assert plan.seconds == pytest.approx(sum(item.seconds for item in examples.items(3)))
     assert 0 <= plan.padding < 0.5
 
@@ -103,15 +104,55 @@ def test_an_error_in_a_loading_process_arrives_as_itself(build, toy_data):
         list(examples.batches([["train-000"]], 0))
 
 
-def test_targets_are_kept_small_and_handed_out_as_lists(build):
-    from asr.training.examples import _compact
+def test_targets_are_handed_out_as_lists_whatever_they_are_kept_in(build, toy_data):
+    texts = {utterance.id: utterance.text for utterance in load_manifest(toy_data / "train.jsonl")}
+    units = Units.load(toy_data / "units.txt")
+    batch = build().batch(sorted(texts)[:4], 0)
+    assert batch.targets == [units.encode(texts[name]) for name in batch.ids]
+    assert all(type(target) is list for target in batch.targets)
 
-    assert [_compact(labels) for labels in (None, [])] == [None, _compact([])]
-    assert _compact([1, 65535]).itemsize == 2
-    assert list(_compact([1, 65536])) == [1, 65536]
-    examples = build()
-    name = next(iter(examples.utterances))
-    (target,) = examples.batch([name], 0).targets
-    assert type(target) is list
-    assert target == list(examples.targets[name])
-    assert len(target) == len(examples.utterances[name].text)
+
+def test_the_order_of_the_manifest_changes_nothing(build):
+    straight, turned = build(), build(change=lambda utterances: utterances[::-1])
+    assert list(straight.names) == list(turned.names) == sorted(straight.names)
+    assert straight.identity() == turned.identity() != build(change=lambda utterances: utterances[1:]).identity()
+    for epoch in (0, 5):
+        assert list(straight.plan(epoch).batches) == list(turned.plan(epoch).batches)
+
+
+def test_of_a_doubled_id_the_last_utterance_counts(build, toy_data):
+    from dataclasses import replace
+
+    examples = build(change=lambda utterances: [*utterances, replace(utterances[0], text="a")])
+    assert len(examples.names) == 24
+    assert examples.rows.target("train-000") == Units.load(toy_data / "units.txt").encode("a")
+
+
+def test_plan_and_lengths_are_those_that_a_plain_plan_of_named_items_gives(build):
+    """The reference: utterances as objects, sorted and planned one by one."""
+    config = toy_config(augmentation={"speeds": [1.0]}, batching={"together": 2})
+    examples = build(config)
+    for epoch in range(4):
+        items = [Item(name, examples.source.store.frames(name) * 0.01) for name in examples.names]
+        plan = examples.plan(epoch)
+        expected = plan_epoch(items, config.batching, config.seed, epoch)
+        assert list(plan.batches) == expected
+        assert list(plan.loads) == padded_seconds(items, expected)
+        assert plan.padding == pytest.approx(padding_share(items, expected))
+        assert plan.loads[plan.longest] == max(plan.loads)
+    assert examples.items(0) == items
+    assert examples.facts().seconds == pytest.approx(sum(item.seconds for item in items))
+
+
+def test_texts_that_do_not_fit_are_all_named_at_once(build):
+    from dataclasses import replace
+
+    def spoil(utterances):
+        return [replace(each, text="aa" * 200) if number < 3 else each for number, each in enumerate(utterances)]
+
+    with pytest.raises(TrainingError, match=r"3 utterance\(s\): cannot emit .* train-000 .* train-001 .* train-002 "):
+        build(change=spoil)
+
+
+def test_shared_ids_are_found(build):
+    assert build().shared_with(["train-003", "nobody", "train-001", "train-003"]) == ["train-001", "train-003"]

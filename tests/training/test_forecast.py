@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests_toy import toy_config
 
-from asr.training.examples import EpochPlan
+from asr.training.epoch_plan import EpochPlan
 from asr.training.forecast import UpdateTimes, count_work, fit_times
 
 

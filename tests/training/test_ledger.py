@@ -11,7 +11,8 @@ from tests_toy import toy_config
 from asr.config import save_config
 from asr.model.directory import build_model
 from asr.training import ledger as ledger_module
-from asr.training.examples import Batch, EpochPlan
+from asr.training.epoch_plan import EpochPlan
+from asr.training.examples import Batch
 from asr.training.experiment import train_experiment
 from asr.training.ledger import Cost, Ledger, compare_costs, disk_of
 from asr.training.update import Share

@@ -11,7 +11,7 @@ from asr.corpus.manifest import load_manifest, write_manifest
 from asr.errors import AsrError, FeatureError
 from asr.model.directory import build_model
 from asr.training import plan as plan_module
-from asr.training.examples import EpochPlan
+from asr.training.epoch_plan import EpochPlan
 from asr.training.experiment import train_experiment
 from asr.training.plan import choose_updates, count_parameters, plan_training
 from asr.training.plan_text import duration, plan_figures, plan_text, size, write_figures

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.training.distributed import World
-from asr.training.examples import EpochPlan
+from asr.training.epoch_plan import EpochPlan
 from asr.training.sharing import SharedEpoch
 
 
@@ -90,7 +90,7 @@ def test_one_process_passes_the_rest_of_the_plan_on_as_it_is():
 def test_without_loads_processes_take_turns(processes):
     plan = EpochPlan(Numbered(range(2 * processes)), 1.0, 0.0)
     for rank, view in enumerate(views(plan, processes, processes)):
-        assert view.own_batches(0) == [rank, rank + processes]
+        assert list(view.own_batches(0)) == [rank, rank + processes]
 
 
 @given(count=st.integers(1, 30), size=st.integers(1, 9), processes=st.integers(1, 5))

@@ -122,7 +122,7 @@ def work(task: dict[str, Any]) -> None:
     from asr.config import ModelConfig, TrainingConfig
     from asr.model.acoustic import AcousticModel
     from asr.training.distributed import joined
-    from asr.training.examples import EpochPlan
+    from asr.training.epoch_plan import EpochPlan
     from asr.training.sharing import SharedEpoch
     from asr.training.update import Share, Updater
 
