@@ -138,7 +138,7 @@ class ShardsConfig(Section):
     location: str = Field("", description="folder or URL; empty looks for shards/train in the data folder")
     lanes: int = Field(4, ge=1, description="sequences of shards read side by side; best a multiple of all workers")
     window_utterances: int = Field(1000, ge=1, description="of a lane, among which batches are formed")
-    window_mb: float = Field(64.0, gt=0, description="bound of a window's bytes, 10^6 each")
+    window_mb: float = Field(64.0, gt=0, description="bound of the bytes kept of a window, 10^6 each")
 
 
 class TrainingConfig(Section):

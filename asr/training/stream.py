@@ -25,6 +25,7 @@ from asr.corpus.shard_index import ShardIndex
 from asr.corpus.shard_samples import (
     features_suffix,
     read_spans,
+    suffix_speed,
     unpack_fields,
     unpack_matrix,
     unpack_wave,
@@ -161,9 +162,9 @@ class StreamExamples:
         """
         plan = self._plan_of(epoch)
         lanes = [self._lane(plan, lane, numbers) for lane in range(plan.lanes)]
-        for _, window, positions, spans in heapq.merge(*lanes, key=lambda batch: batch[0]):
+        for _, window, positions, held in heapq.merge(*lanes, key=lambda batch: batch[0]):
             samples = [
-                self._sample(window, position, span) for position, span in zip(positions.tolist(), spans, strict=True)
+                self._sample(window, position, files) for position, files in zip(positions.tolist(), held, strict=True)
             ]
             if self.index.entry.payload == "npy":
                 yield self._stored(samples, epoch)
@@ -173,37 +174,46 @@ class StreamExamples:
 
     def _lane(
         self, plan: StreamPlan, lane: int, numbers: np.ndarray
-    ) -> Iterator[tuple[int, Window, np.ndarray, list[bytes]]]:
-        """Number, window, positions in it and spans of each wanted batch of a lane; a window is read at its first."""
+    ) -> Iterator[tuple[int, Window, np.ndarray, list[dict[str, bytes]]]]:
+        """Number, window, positions in it and files of each wanted batch of a lane; a window is read at its first."""
         for window in plan.windows(lane):
             ours = plan.numbers(lane, window.first, len(window.batches))
             after = np.searchsorted(numbers, ours)
             wanted = np.flatnonzero(numbers.take(after, mode="clip") == ours) if len(numbers) else after[:0]
             if not len(wanted):
                 continue
-            spans = self._spans(window, np.sort(np.concatenate([window.batches[number] for number in wanted])))
+            held = self._files(window, np.sort(np.concatenate([window.batches[number] for number in wanted])))
             for number in wanted:
                 positions = window.batches[number]
-                yield int(ours[number]), window, positions, [spans.pop(int(position)) for position in positions]
+                yield int(ours[number]), window, positions, [held.pop(int(position)) for position in positions]
 
-    def _spans(self, window: Window, positions: np.ndarray) -> dict[int, bytes]:
-        """Spans of some positions of a window, shard after shard, each read forward."""
-        spans: dict[int, bytes] = {}
+    def _files(self, window: Window, positions: np.ndarray) -> dict[int, dict[str, bytes]]:
+        """Files of some positions of a window, shard after shard, each read forward; of features the speed heard."""
+        held: dict[int, dict[str, bytes]] = {}
         shards = window.shards[positions]
         for group in np.split(positions, np.flatnonzero(np.diff(shards)) + 1):
             read = read_spans(self.index, int(window.shards[group[0]]), window.records[group])
-            spans.update(zip(group.tolist(), read, strict=True))
-        return spans
+            for position, span in zip(group.tolist(), read, strict=True):
+                files = unpack(span, self._place(window, position))
+                heard = features_suffix(self._speed(window, position))
+                held[position] = {
+                    suffix: files[suffix] for suffix in files if suffix == heard or suffix_speed(suffix) is None
+                }
+        return held
 
-    def _sample(self, window: Window, position: int, span: bytes) -> Sample:
+    def _speed(self, window: Window, position: int) -> float:
+        return speeds_of_set(self.index, self.config)[int(window.speeds[position])]
+
+    def _place(self, window: Window, position: int) -> str:
         name = self.index.location.name(self.index.entry.shards[int(window.shards[position])].name)
-        place = f"{name}, byte {int(window.records['offset'][position])}"
-        files = unpack(span, place)
+        return f"{name}, byte {int(window.records['offset'][position])}"
+
+    def _sample(self, window: Window, position: int, files: dict[str, bytes]) -> Sample:
+        place = self._place(window, position)
         utterance = unpack_fields(files, place)
         if id_hash(utterance.id) != window.records["id"][position]:
             raise CorpusError(place, f"is {utterance.id}, not whom the index names", "run 'asr shard --verify'")
-        speed = speeds_of_set(self.index, self.config)[int(window.speeds[position])]
-        return Sample(utterance, files, speed, spell(utterance, self.units, strict=True) or [])
+        return Sample(utterance, files, self._speed(window, position), spell(utterance, self.units, strict=True) or [])
 
     def _stored(self, samples: Sequence[Sample], epoch: int) -> Batch:
         """A batch of features that the shards hold."""

@@ -100,6 +100,11 @@ class StreamPlan:
         order = np.lexsort([np.repeat(np.arange(self.lanes), counts), np.concatenate([np.arange(n) for n in counts])])
         return EpochTotals(counts, np.concatenate(sizes)[order], np.concatenate(loads)[order], seconds)
 
+    @property
+    def copies(self) -> int:
+        """Speeds at which shards of features hold an utterance; one of them is kept in memory."""
+        return len(self.index.entry.speeds)
+
     def numbers(self, lane: int, first: int, count: int) -> np.ndarray:
         """Positions in the epoch of `count` batches of a lane: lanes take turns, those that are done passed over."""
         batches = np.arange(first, first + count)
@@ -127,7 +132,7 @@ class StreamPlan:
             shards = np.concatenate([shards, np.full(len(more), shard)])
             records = np.concatenate([records, more])
             while True:
-                sizes = np.cumsum(records["bytes"][: settings.window_utterances + 1], dtype=np.int64)
+                sizes = np.cumsum(records["bytes"][: settings.window_utterances + 1] // self.copies, dtype=np.int64)
                 fitting = int(np.searchsorted(sizes, most_bytes, side="right"))
                 size = max(1, min(fitting, settings.window_utterances))
                 if size >= len(records):
@@ -176,10 +181,15 @@ class StreamPlan:
         return np.array([frame_count(int(count), self.config.features) for count in samples], dtype=np.int64)
 
     def _batches(self, seconds: np.ndarray, lane: int, window: int) -> list[np.ndarray]:
-        """As `batching.plan_epoch` does for a whole set."""
+        """As `batching.arrange_epoch` does for a whole set.
+
+        A window of fewer utterances than it may have is jittered less in proportion: the fewer there are, the further
+        neighbours in length already are from each other, and the more padding the same jitter makes.
+        """
         settings = self.config.batching
         generator = generator_for(self.config.seed, "batches", self.epoch, lane, window)
-        jittered = seconds * (1 + settings.buckets_jitter * generator.random(len(seconds)))
+        jitter = settings.buckets_jitter * min(1.0, len(seconds) / self.config.shards.window_utterances)
+        jittered = seconds * (1 + jitter * generator.random(len(seconds)))
         order = np.argsort(jittered, kind="stable")
         batches = [order[begin:end] for begin, end in cut(seconds[order], settings.seconds, settings.utterances)]
         if self.epoch >= settings.shortest_first_epochs:

@@ -9,6 +9,7 @@ from tests_waves import TOY_RATE, toy_audio_config, write_audio_data
 from asr.corpus.location import Location
 from asr.corpus.shard_index import MEMBERS, ShardIndex
 from asr.errors import CorpusError, FeatureError, TrainingError, UnitsError
+from asr.features.computing import compute_features
 from asr.features.normalisation import Normaliser
 from asr.features.sharding import write_shards
 from asr.training.stream import StreamExamples, open_stream
@@ -122,7 +123,7 @@ def test_only_what_is_left_is_read(folder, matrices, monkeypatch):
 def test_in_memory_is_never_more_than_a_window_a_lane(folder, matrices, monkeypatch):
     examples = stream(folder, shards={"lanes": 2, "window_utterances": 5})
     held = []
-    original = StreamExamples._spans
+    original = StreamExamples._files
 
     def watched(self, window, positions):
         spans = original(self, window, positions)
@@ -130,7 +131,7 @@ def test_in_memory_is_never_more_than_a_window_a_lane(folder, matrices, monkeypa
         assert sum(len(each) for each in held) <= 2 * 5
         return spans
 
-    monkeypatch.setattr(StreamExamples, "_spans", watched)
+    monkeypatch.setattr(StreamExamples, "_files", watched)
     assert sum(len(batch.ids) for batch in examples.batches(examples.plan(4).batches, 4)) == sum(SIZES)
     assert len(held) >= sum(SIZES) // 5
     assert not any(held)
@@ -273,3 +274,19 @@ def rows(examples):
     for batch in examples.batches(examples.plan(0).batches, 0):
         for row, length in enumerate(batch.lengths.tolist()):
             yield batch.features[row, :length]
+
+
+def test_of_features_at_several_speeds_only_the_one_that_is_heard_is_kept(tmp_path):
+    write_audio_data(tmp_path)
+    compute = toy_audio_config().features
+    compute_features(tmp_path / "train.jsonl", tmp_path / "store", compute, speeds=(0.9, 1.0, 1.1))
+    write_shards(tmp_path / "train.jsonl", tmp_path / "shards", store=tmp_path / "store")
+    config = toy_audio_config(features={"source": "store"}, augmentation={"speeds": [0.9, 1.0, 1.1], "first_epoch": 1})
+    examples = open_stream(tmp_path / "shards", Units.load(tmp_path / "units.txt"), config)
+    plan = examples._plan_of(5)
+    heard = set()
+    for window in plan.windows(0):
+        for files in examples._files(window, np.arange(len(window.records))).values():
+            assert len(files) == 2 and "json" in files
+            heard |= files.keys() - {"json"}
+    assert heard == {"sp0.9.npy", "npy", "sp1.1.npy"}

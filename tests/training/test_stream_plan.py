@@ -70,6 +70,30 @@ def test_an_utterance_larger_than_the_window_is_a_window_of_its_own(index):
     assert {len(window.records) for window in StreamPlan(index, config, 0).windows(0)} == {1}
 
 
+def test_of_features_at_several_speeds_a_window_counts_the_one_that_is_heard(index, monkeypatch):
+    config = shard_config(shards={"lanes": 1, "window_utterances": 64, "window_mb": 0.012})
+    once = [len(window.records) for window in StreamPlan(index, config, 3).windows(0)]
+    monkeypatch.setattr(StreamPlan, "copies", 3)
+    thrice = [len(window.records) for window in StreamPlan(index, config, 3).windows(0)]
+    assert sum(once) == sum(thrice) == sum(SIZES)
+    assert min(thrice[:-1]) > 2 * max(once[:-1])
+
+
+def test_a_small_window_is_jittered_less_and_a_full_one_as_much_as_a_set(index):
+    """How far batches of one are from the order of lengths, in a full window and in a twentieth of one."""
+
+    def disorder(most):
+        batching = {"buckets_jitter": 0.2, "utterances": 1, "shortest_first_epochs": 9}
+        config = shard_config(batching=batching, shards={"lanes": 1, "window_utterances": most})
+        (window, *_) = StreamPlan(index, config, 0).windows(0)
+        seconds = np.array([window.seconds[batch].max() for batch in window.batches])
+        return len(window.records), float(np.maximum.accumulate(seconds).sum() / seconds.sum() - 1)
+
+    full, small = disorder(sum(SIZES)), disorder(20 * sum(SIZES))
+    assert full[0] == small[0] == sum(SIZES)
+    assert full[1] > 4 * small[1]
+
+
 def test_the_order_depends_on_seed_and_epoch_alone(index):
     config = shard_config()
     assert contents(StreamPlan(index, config, 3)) == contents(StreamPlan(index, config, 3))
