@@ -15,7 +15,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from asr.model.tiles import PANEL, compiled, inlined, multiply_panel
+from asr.model.tiles import PANEL, compiled, inlined, move_panel, multiply_panel
 
 GAP = 16  # numbers between rows of work space, so that the rows do not compete for the same cache lines
 SATURATED = np.float32(8.0)  # 1 - tanh(8) = 2.3e-7
@@ -166,7 +166,7 @@ def backward(gates, cells, above, packed, hidden, order, lengths, frames, direct
     cell_parts = np.zeros(len(order) * cell_step, np.float32)
     nothing, zeros = np.zeros(hidden, np.float32), np.zeros(PANEL, np.float32)
     here = slice(direction * hidden, (direction + 1) * hidden)
-    active = 0
+    flat, active = gates.reshape(-1), 0
     for step in range(lengths[order[0]] - 1, -1, -1):
         for at in range(0, width, PANEL):
             multiply_panel(later, at, cell_step, zeros, 0, 0, parts, 0, gate_step, packed, at * wide, wide, active)
@@ -184,4 +184,5 @@ def backward(gates, cells, above, packed, hidden, order, lengths, frames, direct
             _through_output(o, cells[row, here], above[row, here], back, part[3 * hidden :], cell_part)
             _through_candidate(i, g, cell_part, part[:hidden], part[2 * hidden : 3 * hidden])
             _through_memory(f, before, cell_part, part[hidden : 2 * hidden])
-            gate[:] = part
+            for at in range(0, wide, PANEL):
+                move_panel(flat, row * gates.shape[1] + direction * wide + at, parts, rank * gate_step + at)

@@ -65,7 +65,8 @@ def _generate(rows: int, step: int, target: Any, builder: Any, signature: Any, a
     weights = target.make_array(signature.args[9])(target, builder, args[9]).data
     panel, depth = builder.gep(weights, [args[10]]), args[11]
     begun = [[builder.load(place, align=4) for place in vectors(row)] for row in start]
-    for row in out:
+    # The tile that follows reads the sums below these, and they are far away where x is a group of columns.
+    for row in out if step > 1 else []:
         for place in vectors(builder.gep(row, [builder.mul(args[2], index(rows))])):
             _fetch(builder, place)
     before = builder.block
@@ -97,12 +98,12 @@ def _generate(rows: int, step: int, target: Any, builder: Any, signature: Any, a
 
 
 def _fetch(builder: Any, place: Any) -> None:
-    """Bring a line into the cache, to be written: the tile below is the next one where there is one."""
+    """Bring the line at a place into the first cache, to be written."""
     byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
     prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    for_writing, keep, data = number(1), number(3), number(1)
-    builder.call(prefetch, [builder.bitcast(place, byte), for_writing, keep, data])
+    for_writing, near, data = number(1), number(3), number(1)
+    builder.call(prefetch, [builder.bitcast(place, byte), for_writing, near, data])
 
 
 def _mover(count: int, add: bool = False) -> Any:
