@@ -11,7 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from asr.model.linear import Linear
+from asr.model import convolution
+from asr.model.linear import Linear, linear
 
 # Strides in time of the two convolutions, for each time reduction.
 STRIDES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 6: (3, 2)}
@@ -47,14 +48,25 @@ class ConvolutionalFrontEnd(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, F), (B,) -> (B, T', D), (B,)."""
+        if convolution.applies(x, self.first.out_channels):
+            return self._for_training(x, lengths)
         x = mask_beyond(x, lengths)[:, None]
-        for convolution, stride in zip((self.first, self.second), self.time_strides, strict=True):
-            x = torch.relu(convolution(x))
+        for layer, stride in zip((self.first, self.second), self.time_strides, strict=True):
+            x = torch.relu(layer(x))
             lengths = ceil_divide(lengths, stride)
             x = mask_beyond(x.transpose(1, 2), lengths).transpose(1, 2)
         batch, channels, frames, bins = x.shape
         x = x.transpose(1, 2).reshape(batch, frames, channels * bins)
         return self.norm(self.linear(x, lengths)), lengths
+
+    def _for_training(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The same with channels innermost, so the linear layer's inputs are in another order, as are its weights."""
+        x = convolution.convolutions(x, lengths, self.first, self.second)
+        for stride in self.time_strides:
+            lengths = ceil_divide(lengths, stride)
+        bins, channels = x.shape[2:]
+        weight = self.linear.weight.unflatten(1, (channels, bins)).transpose(1, 2).flatten(1)
+        return self.norm(linear(x.flatten(2), weight, self.linear.bias, lengths)), lengths
 
 
 class StackingFrontEnd(nn.Module):

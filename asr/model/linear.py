@@ -27,8 +27,13 @@ class Linear(nn.Linear):
         """
         if not possible(x):
             return super().forward(x)
-        rows = None if lengths is None else real_rows(lengths.numpy(), x.shape[1])
-        return _Linear.apply(x.reshape(-1, x.shape[-1]), self.weight, self.bias, rows).view(*x.shape[:-1], -1)
+        return linear(x, self.weight, self.bias, lengths)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """What `Linear` computes where it is `possible`, with weights (N, K) and bias (N,) from elsewhere."""
+    rows = None if lengths is None else real_rows(lengths.numpy(), x.shape[1])
+    return _Linear.apply(x.reshape(-1, x.shape[-1]), weight, bias, rows).view(*x.shape[:-1], -1)
 
 
 class _Linear(torch.autograd.Function):

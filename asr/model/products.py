@@ -149,7 +149,7 @@ def _transposed_times(x, x_step, x_rows, y, y_step, y_rows, first, width, out, s
             for panel in range(columns // PANEL):
                 for group in range(0, height, ROWS):
                     multiply_group(result, (row + group) * columns + panel * PANEL, columns,
-                                   lines, group // ROWS * line_step, panels, panel * panel_step,
+                                   lines, group // ROWS * line_step, ROWS, panels, panel * panel_step,
                                    length, min(ROWS, height - group))  # fmt: skip
 
 

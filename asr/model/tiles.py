@@ -32,20 +32,23 @@ compiled: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"con
 inlined: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
 
 
-def _tile(rows: int, step: int = 1) -> Any:
-    """A compiled function for one tile of `rows` rows, whose factors follow each other at `step` numbers."""
+def _tile(rows: int, *, ahead: bool = False) -> Any:
+    """A compiled function for one tile of `rows` rows; `ahead` if the sums of the tile below are to be fetched."""
 
     @intrinsic
     def tile(context: Any, out: Any, out_at: Any, out_step: Any, start: Any, start_at: Any, start_step: Any,
-             x: Any, x_at: Any, x_step: Any, w: Any, w_at: Any, depth: Any) -> Any:  # fmt: skip
-        """out[r, j] = start[r, j] + sum over k of x[r, k] * w[k, j]; flat arrays, where a row begins and row steps."""
-        arguments = (out, out_at, out_step, start, start_at, start_step, x, x_at, x_step, w, w_at, depth)
-        return types.void(*arguments), lambda *lowering: _generate(rows, step, *lowering)
+             x: Any, x_at: Any, x_step: Any, x_line: Any, w: Any, w_at: Any, depth: Any) -> Any:  # fmt: skip
+        """out[r, j] = start[r, j] + sum over k of x[r, k] * w[k, j].
+
+        Flat arrays; `_at` is where a block begins, `_step` the distance of its rows, `x_line` that of x[r, k] in k.
+        """
+        arguments = (out, out_at, out_step, start, start_at, start_step, x, x_at, x_step, x_line, w, w_at, depth)
+        return types.void(*arguments), lambda *lowering: _generate(rows, ahead, *lowering)
 
     return tile
 
 
-def _generate(rows: int, step: int, target: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _generate(rows: int, ahead: bool, target: Any, builder: Any, signature: Any, args: Any) -> Any:
     """LLVM code of a tile: a loop over the depth that carries the sums in vector registers."""
     number, index = ir.FloatType(), ir.IntType(64)
     vector = ir.VectorType(number, WIDTH)
@@ -62,11 +65,10 @@ def _generate(rows: int, step: int, target: Any, builder: Any, signature: Any, a
         return [builder.bitcast(place, vector.as_pointer()) for place in places]
 
     out, start, x = beginnings(0), beginnings(3), beginnings(6)
-    weights = target.make_array(signature.args[9])(target, builder, args[9]).data
-    panel, depth = builder.gep(weights, [args[10]]), args[11]
+    weights = target.make_array(signature.args[10])(target, builder, args[10]).data
+    panel, depth = builder.gep(weights, [args[11]]), args[12]
     begun = [[builder.load(place, align=4) for place in vectors(row)] for row in start]
-    # The tile that follows reads the sums below these, and they are far away where x is a group of columns.
-    for row in out if step > 1 else []:
+    for row in out if ahead else []:
         for place in vectors(builder.gep(row, [builder.mul(args[2], index(rows))])):
             _fetch(builder, place)
     before = builder.block
@@ -79,7 +81,7 @@ def _generate(rows: int, step: int, target: Any, builder: Any, signature: Any, a
     line = vectors(builder.gep(panel, [builder.mul(k, index(PANEL))]))
     lines = [builder.load(place, align=4) for place in line]
     results = []
-    place = builder.mul(k, index(step))
+    place = builder.mul(k, args[9])
     for row in range(rows):
         factor = _spread(builder, builder.load(builder.gep(x[row], [place])), vector)
         results.append([builder.call(fma, [factor, w, total]) for w, total in zip(lines, sums[row], strict=True)])
@@ -130,7 +132,35 @@ def _mover(count: int, add: bool = False) -> Any:
     return move
 
 
-move_group, add_group, move_panel = _mover(ROWS), _mover(ROWS, add=True), _mover(PANEL)
+move_group, add_group = _mover(ROWS), _mover(ROWS, add=True)
+move_panel, add_panel = _mover(PANEL), _mover(PANEL, add=True)
+
+
+def _masker(count: int) -> Any:
+    """A compiled function that copies numbers where others are positive."""
+
+    @intrinsic
+    def mask(context: Any, out: Any, out_at: Any, x: Any, x_at: Any, y: Any, y_at: Any) -> Any:
+        """out[out_at + j] = x[x_at + j], but zero where y[y_at + j] <= 0; flat arrays."""
+
+        def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
+            kind = ir.VectorType(ir.FloatType(), count)
+            arrays = [target.make_array(signature.args[k])(target, builder, args[k]).data for k in (0, 2, 4)]
+            to, x, y = (
+                builder.bitcast(builder.gep(data, [at]), kind.as_pointer())
+                for data, at in zip(arrays, args[1::2], strict=True)
+            )
+            zero = ir.Constant(kind, None)
+            passed = builder.fcmp_unordered(">", builder.load(y, align=4), zero)
+            builder.store(builder.select(passed, builder.load(x, align=4), zero), to, align=4)
+            return target.get_dummy_value()
+
+        return types.void(out, out_at, x, x_at, y, y_at), generate
+
+    return mask
+
+
+mask_panel = _masker(PANEL)
 
 
 def _spread(builder: Any, value: Any, vector: Any) -> Any:
@@ -141,7 +171,7 @@ def _spread(builder: Any, value: Any, vector: Any) -> Any:
 
 
 _tile_8, _tile_4, _tile_2, _tile_1 = _tile(8), _tile(4), _tile(2), _tile(1)
-_group_8, _group_4, _group_2, _group_1 = _tile(8, ROWS), _tile(4, ROWS), _tile(2, ROWS), _tile(1, ROWS)
+_group_8, _group_4 = _tile(8, ahead=True), _tile(4, ahead=True)
 
 
 @inlined
@@ -154,39 +184,38 @@ def multiply_panel(out, out_at, out_step, start, start_at, start_step, x, x_at, 
     if ROWS == 8:
         while row + 8 <= rows:
             _tile_8(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
-                    x, x_at + row * x_step, x_step, w, w_at, depth)  # fmt: skip
+                    x, x_at + row * x_step, x_step, 1, w, w_at, depth)  # fmt: skip
             row += 8
     while row + 4 <= rows:
         _tile_4(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
-                x, x_at + row * x_step, x_step, w, w_at, depth)  # fmt: skip
+                x, x_at + row * x_step, x_step, 1, w, w_at, depth)  # fmt: skip
         row += 4
     if row + 2 <= rows:
         _tile_2(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
-                x, x_at + row * x_step, x_step, w, w_at, depth)  # fmt: skip
+                x, x_at + row * x_step, x_step, 1, w, w_at, depth)  # fmt: skip
         row += 2
     if row < rows:
         _tile_1(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
-                x, x_at + row * x_step, x_step, w, w_at, depth)  # fmt: skip
+                x, x_at + row * x_step, x_step, 1, w, w_at, depth)  # fmt: skip
 
 
 @inlined
-def multiply_group(out, out_at, out_step, x, x_at, w, w_at, depth, rows):  # type: ignore[no-untyped-def]
-    """out[r, j] += sum over k of x[k, r] * w[k, j] for `rows` <= ROWS columns of x, whose lines have ROWS numbers."""
+def multiply_group(out, out_at, out_step, x, x_at, x_line, w, w_at, depth, rows):  # type: ignore[no-untyped-def]
+    """out[r, j] += sum over k of x[k, r] * w[k, j] for `rows` <= ROWS columns of x, whose lines are `x_line` apart."""
     row = 0
     if ROWS == 8 and rows == 8:
-        _group_8(out, out_at, out_step, out, out_at, out_step, x, x_at, 1, w, w_at, depth)
+        _group_8(out, out_at, out_step, out, out_at, out_step, x, x_at, 1, x_line, w, w_at, depth)
         row = 8
     if row + 4 <= rows:
-        at = out_at
-        _group_4(out, at, out_step, out, at, out_step, x, x_at, 1, w, w_at, depth)
+        _group_4(out, out_at, out_step, out, out_at, out_step, x, x_at, 1, x_line, w, w_at, depth)
         row = 4
     if row + 2 <= rows:
         at = out_at + row * out_step
-        _group_2(out, at, out_step, out, at, out_step, x, x_at + row, 1, w, w_at, depth)
+        _tile_2(out, at, out_step, out, at, out_step, x, x_at + row, 1, x_line, w, w_at, depth)
         row += 2
     if row < rows:
         at = out_at + row * out_step
-        _group_1(out, at, out_step, out, at, out_step, x, x_at + row, 1, w, w_at, depth)
+        _tile_1(out, at, out_step, out, at, out_step, x, x_at + row, 1, x_line, w, w_at, depth)
 
 
 def pack(weight: Tensor) -> np.ndarray:

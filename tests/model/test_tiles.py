@@ -11,7 +11,9 @@ from asr.model.tiles import (
     ROWS,
     WIDTH,
     add_group,
+    add_panel,
     compiled,
+    mask_panel,
     move_group,
     move_panel,
     multiply_group,
@@ -73,17 +75,17 @@ def test_sums_begin_where_they_are_told():
 
 @compiled
 def outer_products(x, packed, out):
-    """out += x^T @ w for x of ROWS columns or fewer, filled up, and one panel."""
-    multiply_group(out.reshape(-1), 0, PANEL, x.reshape(-1), 0, packed, 0, len(x), len(out))
+    """out += x^T @ w for columns of x from the second on, and one panel."""
+    multiply_group(out.reshape(-1), 0, PANEL, x.reshape(-1), 1, x.shape[1], packed, 0, len(x), len(out))
 
 
 @pytest.mark.parametrize("rows", range(1, ROWS + 1))
 @pytest.mark.parametrize("depth", [1, 2, 37])
 def test_a_group_of_columns_times_a_panel(rows, depth):
-    x, w, start = random(rows, depth, ROWS), random(depth, depth, PANEL), random(0, rows, PANEL)
+    x, w, start = random(rows, depth, ROWS + 3), random(depth, depth, PANEL), random(0, rows, PANEL)
     out = start.copy()
     outer_products(x, pack(torch.from_numpy(w)), out)
-    assert (out == multiplied(x.T[:rows].copy(), w, start)).all()
+    assert (out == multiplied(x.T[1 : rows + 1].copy(), w, start)).all()
 
 
 @compiled
@@ -100,6 +102,22 @@ def test_lines_are_copied_and_added_where_they_belong():
     assert (copied[1:-1] == source[2 : 2 + ROWS]).all() and copied[0] == copied[-1] == 0
     assert (added == 1 + source[3 : 3 + ROWS]).all()
     assert (panel[:-1] == source[1 : 1 + PANEL]).all() and panel[-1] == 0
+
+
+@compiled
+def masked(out, total, x, y):
+    mask_panel(out, 1, x, 0, y, 2)
+    add_panel(total, 0, x, 1)
+
+
+def test_a_panel_is_let_through_where_another_is_positive_or_no_number():
+    x, y = random(2, PANEL + 1), random(3, PANEL + 2)
+    y[2:5] = np.nan, 0.0, -0.0
+    out, total = np.ones(PANEL + 1, np.float32), np.ones(PANEL, np.float32)
+    masked(out, total, x, y)
+    assert (out[1:] == np.where(y[2:] <= 0, 0, x[:-1])).all() and out[0] == 1
+    assert out[1] == x[0] and out[2] == out[3] == 0
+    assert (total == 1 + x[1:]).all()
 
 
 def test_panels_hold_the_columns_in_order():
