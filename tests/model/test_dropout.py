@@ -56,3 +56,36 @@ def test_the_type_stays(dtype):
 @pytest.mark.parametrize("count", [0, 1, 3, 5])
 def test_any_number_of_elements(count):
     assert Dropout(0.5)(torch.ones(count)).shape == (count,)
+
+
+@pytest.mark.parametrize("p", [0.01, 0.25, 0.97])
+def test_one_pass_has_the_bits_of_three(p):
+    """With gradients a compiled pass masks and scales; without them or in float64, PyTorch's operations do."""
+    drop, x = Dropout(p), torch.randn(37, 11, generator=torch.Generator().manual_seed(6))
+
+    def draw(source):
+        torch.manual_seed(7)
+        return drop(source)
+
+    compiled = draw(x)
+    with torch.no_grad():
+        assert (draw(x) == compiled).all()
+    torch.testing.assert_close(draw(x.double()).float(), compiled, rtol=1e-6, atol=0)
+
+
+def test_columns_and_expanded_gradients():
+    """Neither input nor gradient need lie in one piece."""
+    drop, x = Dropout(0.5), torch.randn(8, 6, generator=torch.Generator().manual_seed(8))
+    torch.manual_seed(9)
+    whole = drop(x.t().contiguous())
+    torch.manual_seed(9)
+    source = x.clone().requires_grad_()
+    turned = drop(source.t())
+    assert (turned == whole).all()
+    turned.sum().backward()
+    assert (source.grad == torch.where(whole.t() == 0, 0.0, 2.0)).all()
+
+
+def test_not_a_number_stays_one():
+    y = Dropout(0.5)(torch.full((100,), float("nan")))
+    assert torch.isnan(y).all()
