@@ -15,7 +15,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from asr.model.tiles import PANEL, compiled, inlined, move_panel, multiply_panel
+from asr.model.tiles import PANEL, compiled, fetch, inlined, move_panel, multiply_panel
 
 GAP = 16  # numbers between rows of work space, so that the rows do not compete for the same cache lines
 SATURATED = np.float32(8.0)  # 1 - tanh(8) = 2.3e-7
@@ -76,6 +76,15 @@ def _output(o, cell, output, state):  # type: ignore[no-untyped-def]
         state[j] = value
 
 
+@inlined
+def _in_turn(count, at, whole):  # type: ignore[no-untyped-def]
+    """The utterances whose next frames are to be fetched with the panel at a column, all during the second half.
+
+    Between utterances a processor foresees nothing. Earlier would be too early: the weights push it out again.
+    """
+    return max(0, count * (2 * at - whole) // whole), max(0, count * (2 * (at + PANEL) - whole) // whole)
+
+
 @compiled
 def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames, direction, reverse):  # type: ignore[no-untyped-def]
     """Run one direction over a batch.
@@ -93,7 +102,7 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
         direction: d; this direction has the gates from column d * 4H and the cells from column d * H.
         reverse: begin at an utterance's last frame.
     """
-    wide, past = 4 * hidden, 1 if reverse else -1
+    wide, past, directions = 4 * hidden, 1 if reverse else -1, cells.shape[1] // hidden
     cell_step, gate_step = hidden + GAP, wide + GAP
     state = np.zeros(len(order) * cell_step, np.float32)
     recurrent = np.zeros(len(order) * gate_step, np.float32)
@@ -101,6 +110,7 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
         recurrent[rank * gate_step : rank * gate_step + wide] = bias
     nothing = np.zeros(hidden, np.float32)
     here = slice(direction * hidden, (direction + 1) * hidden)
+    flat, flat_cells, flat_outputs = gates.reshape(-1), cells.reshape(-1), outputs.reshape(-1)
     active = len(order)
     for step in range(lengths[order[0]]):
         while lengths[order[active - 1]] <= step:
@@ -110,6 +120,12 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
                 multiply_panel(
                     recurrent, at, gate_step, bias, at, 0, state, 0, cell_step, packed, at * hidden, hidden, active
                 )
+                for rank in range(*_in_turn(active, at, wide)):
+                    utterance = order[rank]
+                    row = utterance * frames + (lengths[utterance] - 1 - step if reverse else step)
+                    fetch(flat, (row * directions + direction) * wide, wide)
+                    fetch(flat_cells, (row * directions + direction) * hidden, hidden)
+                    fetch(flat_outputs, (row * directions + direction) * hidden, hidden)
         for rank in range(active):
             utterance = order[rank]
             row = utterance * frames + (lengths[utterance] - 1 - step if reverse else step)
@@ -158,7 +174,7 @@ def backward(gates, cells, above, packed, hidden, order, lengths, frames, direct
         packed: `pack` of W_h, (4H, H).
         cells, hidden, order, lengths, frames, direction, reverse: as in `forward`.
     """
-    wide, past = 4 * hidden, 1 if reverse else -1
+    wide, past, directions = 4 * hidden, 1 if reverse else -1, cells.shape[1] // hidden
     width = len(packed) // wide  # H, filled up to whole panels
     cell_step, gate_step = width + GAP, wide + GAP
     parts = np.zeros(len(order) * gate_step, np.float32)
@@ -166,10 +182,17 @@ def backward(gates, cells, above, packed, hidden, order, lengths, frames, direct
     cell_parts = np.zeros(len(order) * cell_step, np.float32)
     nothing, zeros = np.zeros(hidden, np.float32), np.zeros(PANEL, np.float32)
     here = slice(direction * hidden, (direction + 1) * hidden)
-    flat, active = gates.reshape(-1), 0
+    flat, flat_cells, flat_above = gates.reshape(-1), cells.reshape(-1), above.reshape(-1)
+    active = 0
     for step in range(lengths[order[0]] - 1, -1, -1):
         for at in range(0, width, PANEL):
             multiply_panel(later, at, cell_step, zeros, 0, 0, parts, 0, gate_step, packed, at * wide, wide, active)
+            for rank in range(*_in_turn(active, at, width)):
+                utterance = order[rank]
+                row = utterance * frames + (lengths[utterance] - 1 - step if reverse else step)
+                fetch(flat, (row * directions + direction) * wide, wide)
+                fetch(flat_cells, (row * directions + direction) * hidden, hidden)
+                fetch(flat_above, (row * directions + direction) * hidden, hidden)
         while active < len(order) and lengths[order[active]] > step:
             active += 1
         for rank in range(active):

@@ -99,13 +99,34 @@ def _generate(rows: int, ahead: bool, target: Any, builder: Any, signature: Any,
     return target.get_dummy_value()
 
 
-def _fetch(builder: Any, place: Any) -> None:
-    """Bring the line at a place into the first cache, to be written."""
+def _fetch(builder: Any, place: Any, level: int = 3) -> None:
+    """Bring the line at a place into the first cache (3) or the second (2), to be written."""
     byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
     prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    for_writing, near, data = number(1), number(3), number(1)
-    builder.call(prefetch, [builder.bitcast(place, byte), for_writing, near, data])
+    for_writing, data = number(1), number(1)
+    builder.call(prefetch, [builder.bitcast(place, byte), for_writing, number(level), data])
+
+
+def _lower_fetch(context: Any, x: Any, at: Any) -> Any:
+    """The line of x[at], of a flat array."""
+
+    def generate(target: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = target.make_array(signature.args[0])(target, builder, args[0]).data
+        _fetch(builder, builder.gep(data, [args[1]]), level=2)
+        return target.get_dummy_value()
+
+    return types.void(x, at), generate
+
+
+_fetch_line: Any = intrinsic(_lower_fetch)
+
+
+@compiled
+def fetch(x, at, count):  # type: ignore[no-untyped-def]
+    """Have `count` numbers of a flat array brought into the second cache while something else is computed."""
+    for j in range(at, at + count, 16):  # a line of 64 bytes
+        _fetch_line(x, j)
 
 
 def _mover(count: int, add: bool = False) -> Any:
@@ -170,7 +191,8 @@ def _spread(builder: Any, value: Any, vector: Any) -> Any:
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
 
 
-_tile_8, _tile_4, _tile_2, _tile_1 = _tile(8), _tile(4), _tile(2), _tile(1)
+# Up to four rows take the time of one, whose sums wait for each other; so a rest of three is better not cut up.
+_tile_8, _tile_4, _tile_3, _tile_2, _tile_1 = _tile(8), _tile(4), _tile(3), _tile(2), _tile(1)
 _group_8, _group_4 = _tile(8, ahead=True), _tile(4, ahead=True)
 
 
@@ -190,11 +212,13 @@ def multiply_panel(out, out_at, out_step, start, start_at, start_step, x, x_at, 
         _tile_4(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
                 x, x_at + row * x_step, x_step, 1, w, w_at, depth)  # fmt: skip
         row += 4
-    if row + 2 <= rows:
+    if row + 3 == rows:
+        _tile_3(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
+                x, x_at + row * x_step, x_step, 1, w, w_at, depth)  # fmt: skip
+    elif row + 2 == rows:
         _tile_2(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
                 x, x_at + row * x_step, x_step, 1, w, w_at, depth)  # fmt: skip
-        row += 2
-    if row < rows:
+    elif row < rows:
         _tile_1(out, out_at + row * out_step, out_step, start, start_at + row * start_step, start_step,
                 x, x_at + row * x_step, x_step, 1, w, w_at, depth)  # fmt: skip
 
