@@ -9,7 +9,7 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +34,11 @@ SPAN_TOLERANCE = 0.05  # seconds an utterance may pass the end of its recording 
 CONVERT = "convert it, for example: ffmpeg -i INPUT -ac 1 -ar 16000 OUTPUT.wav"
 
 Source = str | os.PathLike[str] | BinaryIO
+
+
+def warn_of_clipping(name: str, share: float) -> None:
+    """What is done about a clipped recording unless the caller of `read_audio` says otherwise."""
+    log.warning("%s: %.2f %% of the samples are clipped", name, 100 * share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ def read_audio(
     channel: int | None = None,
     strict: bool = False,
     max_seconds: float = MAX_SECONDS,
+    on_clipping: Callable[[str, float], None] = warn_of_clipping,
 ) -> np.ndarray:
     """Read a recording or a span of it as mono.
 
@@ -83,6 +89,7 @@ def read_audio(
         channel: which channel, counted from 0; None averages all.
         strict: whether a cut or damaged file is an error rather than a warning.
         max_seconds: longest span accepted; a longer one is refused before decoding.
+        on_clipping: told the name of a clipped recording and the share of its samples at full scale.
 
     Returns:
         float32 (N,) in -1..1; empty, with a warning, for a file without samples.
@@ -103,7 +110,7 @@ def read_audio(
             _check_cut(name, frames, len(samples), info.sample_rate, strict)
     if not len(samples):
         log.warning("%s: holds no samples; its text will be empty", name)
-    _check_levels(name, samples, start, info.sample_rate)
+    _check_levels(name, samples, start, info.sample_rate, on_clipping)
     return resample(samples, info.sample_rate, sample_rate)
 
 
@@ -311,8 +318,10 @@ def _decode(sound: Any, name: str, begin: int, frames: int, channel: int | None,
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
-def _check_levels(name: str, samples: np.ndarray, start: float, rate: int) -> None:
-    """Refuse NaN and infinity, warn about clipping."""
+def _check_levels(
+    name: str, samples: np.ndarray, start: float, rate: int, on_clipping: Callable[[str, float], None]
+) -> None:
+    """Refuse NaN and infinity, tell of clipping."""
     finite = np.isfinite(samples)
     if not finite.all():
         where = start + int(np.argmin(finite)) / rate
@@ -323,7 +332,7 @@ def _check_levels(name: str, samples: np.ndarray, start: float, rate: int) -> No
     over = int(np.count_nonzero(size > 1.0))
     at_full_scale = int(np.count_nonzero(size >= FULL_SCALE))
     if over or at_full_scale > CLIPPED_SHARE * len(samples):
-        log.warning("%s: %.2f %% of the samples are clipped", name, 100 * at_full_scale / len(samples))
+        on_clipping(name, at_full_scale / len(samples))
 
 
 @lru_cache(maxsize=64)

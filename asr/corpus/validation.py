@@ -26,7 +26,7 @@ SILENCE_PEAK = 1e-3  # -60 dB of full scale
 WINDOW_OVERHANG = 0.015  # seconds lost to the last 25 ms window, which must fit whole at a 10 ms step
 FRAME_SECONDS = 0.04  # one output frame of the usual model: 10 ms features, four to one
 Kind = Literal[
-    "doubled id", "unreadable audio", "empty audio", "span", "silence", "characters", "too short",
+    "doubled id", "unreadable audio", "empty audio", "span", "silence", "clipping", "characters", "too short",
     "no text", "shared speaker", "shared id", "shared text",
     "no features", "too long", "constant", "doubled audio", "shared audio", "repeated text",
 ]  # fmt: skip
@@ -175,15 +175,22 @@ def _check_audio(utterance: Utterance, line: int) -> Iterator[Offence]:
             if end > info.duration + SPAN_TOLERANCE:
                 message = f"ends at {end:.2f} s but {utterance.audio} at {info.duration:.2f} s; correct or trim it"
                 yield Offence("span", identifier, message, "trim", line)
-            if _peak(utterance, info) < SILENCE_PEAK:
+            clipped: list[float] = []
+            if _peak(utterance, info, clipped) < SILENCE_PEAK:
                 message = f"is silent in {utterance.audio}; check the recording, its channel and the times"
                 yield Offence("silence", identifier, message, "drop", line)
+            for share in clipped:
+                message = f"{100 * share:.2f} % of the samples in {utterance.audio} are clipped; record it less loud"
+                yield Offence("clipping", identifier, message, "nothing", line)
     except AudioError as error:
         yield Offence("unreadable audio", identifier, str(error), "drop", line)
 
 
-def _peak(utterance: Utterance, info: AudioInfo) -> float:
-    """Largest absolute sample of the utterance, without the warnings that reading past the end would give."""
+def _peak(utterance: Utterance, info: AudioInfo, clipped: list[float]) -> float:
+    """Largest absolute sample of the utterance, without the warnings that reading past the end would give.
+
+    Where it is clipped, the share of samples at full scale is added to `clipped`.
+    """
     samples = read_audio(
         utterance.audio,
         sample_rate=info.sample_rate,
@@ -191,6 +198,7 @@ def _peak(utterance: Utterance, info: AudioInfo) -> float:
         duration=min(utterance.duration, info.duration - utterance.start),
         channel=utterance.channel,
         strict=True,  # a cut recording has probably lost words of its text
+        on_clipping=lambda _, share: clipped.append(share),
     )
     return float(np.abs(samples).max(initial=0.0))
 

@@ -1,8 +1,13 @@
 """`asr validate`: one line an offence, a count, and an exit code that a script can trust."""
 
+import re
+
+import numpy as np
 import pytest
+from tests_model import RATE
 
 from asr.__main__ import run
+from asr.audio import write_audio
 from asr.corpus.manifest import load_manifest, write_manifest
 from asr.corpus.utterance import Utterance
 from asr.units import BLANK_SYMBOL, Units
@@ -37,6 +42,17 @@ def test_warnings_alone_are_a_success(manifest, capsys):
     first, last = lines(capsys)
     assert first.startswith("warning: u0: has no text")
     assert last == "0 errors, 1 warnings"
+
+
+def test_a_clipped_recording_is_counted_and_named_once(manifest, capsys, caplog):
+    loud = np.clip(3 * np.sin(np.arange(RATE) / 5), -1, 1).astype(np.float32)
+    write_audio(manifest.parent / "u1.wav", loud, RATE)
+    change(manifest, 1, duration=1.0, text="b")
+    assert run(["validate", str(manifest)]) == 0
+    first, last = lines(capsys)
+    assert re.match(r"warning: u1: [78]\d\.\d\d % of the samples in .*u1\.wav are clipped; record it less loud$", first)
+    assert last == "0 errors, 1 warnings"
+    assert "clipped" not in caplog.text
 
 
 def test_errors_are_not(manifest, units, capsys):
