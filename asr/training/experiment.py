@@ -30,7 +30,7 @@ from asr.training.distributed import World, check_batches, joined, world_of
 from asr.training.elastic import admit, dismiss
 from asr.training.examples import Examples
 from asr.training.fine_tuning import begin_from
-from asr.training.heap import keep_freed_memory
+from asr.training.heap import keep_freed_memory, prepare_little_ahead
 from asr.training.sharded_sets import load_sharded_sets, shards_of
 from asr.training.stored_source import StoredSource
 from asr.training.trainer import Trainer, TrainingSet
@@ -81,6 +81,7 @@ def train_experiment(
         AsrError: anything wrong with manifest, features, units, configuration or checkpoints.
     """
     data, experiment = Path(data), Path(experiment)
+    prepare_little_ahead()
     admitted = admit(experiment, resume, world_of(os.environ))
     if threads:
         torch.set_num_threads(threads)

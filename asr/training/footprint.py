@@ -17,7 +17,7 @@ from asr.model.front_end import STRIDES
 
 FLOAT = 4  # bytes
 GATES, STATES = 4, 1  # of an LSTM: input, forget, candidate, output; the cell (its output is counted apart)
-RETAINED = 4  # activations' worth of freed memory that stays with the process
+RETAINED = 0.75  # of what an update of the longest batch needs: freed memory that stays with the process, on CPUs
 PASSING = 6  # of a layer's width: held for a moment on the way back
 STATUS = Path("/proc/self/status")
 
@@ -53,15 +53,28 @@ def estimate_memory(model: AcousticModel, config: ExperimentConfig, seconds: flo
     everything between the layers keeps its output; and one direction's states have gradients at a time. What autograd
     keeps is within a factor of two of it.
 
-    Batches of many sizes leave glibc with blocks that fit no later batch, and training keeps what it freed
-    (`asr.training.heap`): two epochs of AN4 with its dev set, 3 x 256 cells, kept about five times the activations
-    beside them. Here it is taken as four times, on CPUs.
+    Batches of many sizes leave the C library with blocks that fit no later batch: see `expected_peak`.
     """
     count = sum(parameter.numel() for parameter in model.parameters())
     frames = round(1000 * seconds / config.features.frame_shift_ms)
     activations = FLOAT * activation_floats(config, frames, model.output.out_features)
     on_cpu = next(model.parameters()).device.type == "cpu"
-    return MemoryEstimate(FLOAT * count, FLOAT * count, 2 * FLOAT * count, activations, RETAINED * activations * on_cpu)
+    retained = round(RETAINED * activations) if on_cpu else 0
+    return MemoryEstimate(FLOAT * count, FLOAT * count, 2 * FLOAT * count, activations, retained)
+
+
+def expected_peak(base: int, need: int, device: torch.device | str) -> int:
+    """Bytes that training will use at most, from what its longest batch took.
+
+    On CPUs freed memory stays with the process until it is as much as that batch needs (`asr.training.heap`). How much
+    it becomes depends on how different the batches are: measured were RETAINED times and a quarter more or less.
+
+    Args:
+        base: bytes in use before the first update.
+        need: bytes by which the longest batch raised them, with the gradient and the optimiser's means.
+        device: where the model trains.
+    """
+    return base + round(need * (1 + RETAINED * (torch.device(device).type == "cpu")))
 
 
 def activation_floats(config: ExperimentConfig, frames: int, units: int) -> int:

@@ -10,7 +10,7 @@ import torch
 
 from asr.config import ExperimentConfig
 from asr.model.acoustic import AcousticModel
-from asr.training.footprint import FLOAT, PeakMemory, estimate_memory
+from asr.training.footprint import FLOAT, PeakMemory, estimate_memory, expected_peak
 from asr.training.forecast import Plannable, count_work, fit_times
 from asr.training.update import Share
 
@@ -45,6 +45,10 @@ class Ledger:
         device: where training runs.
         checkpoint_bytes: tells the size of a resumable checkpoint; called once.
         processes: that share the work evenly.
+
+    Attributes:
+        base: bytes in use before the longest batch was rehearsed.
+        need: bytes that it took; 0 before that, and then it is estimated.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Ledger:
         self.config, self.model, self.examples, self.processes = config, model, examples, processes
         self.checkpoint_bytes = checkpoint_bytes
         self.memory = PeakMemory(device)
+        self.base, self.need = self.memory.begin, 0
         self.expected: Cost | None = None
         self.epochs: list[float] = []
         self._padded: list[float] = []
@@ -99,13 +104,18 @@ class Ledger:
         skipped = 1 if len(self._times) > 2 else 0  # the first update also loads and compiles
         times = fit_times(self._padded[skipped:], self._times[skipped:])
         seconds = times.seconds(work.steps, sum(work.padded) / self.processes)
-        need = estimate_memory(self.model, self.config, work.largest)
         return Cost(
             updates=work.steps,
             epoch_seconds=seconds / settings.epochs,
-            memory=self.memory.begin + need.total - need.weights,
+            memory=self._expect_memory(work.largest),
             disk=disk_of(self.config, self.model, self.checkpoint_bytes()),
         )
+
+    def _expect_memory(self, largest: float) -> int:
+        """Peak in bytes, from the longest batch as it was rehearsed, or from sizes where it was not."""
+        estimate = estimate_memory(self.model, self.config, largest)
+        need = self.need or estimate.activations + estimate.gradients + estimate.optimizer
+        return expected_peak(self.base, need, self.memory.device)
 
     def fact(self, updates: int, checkpoints: Path) -> Cost:
         """What training has cost by now; an `epoch_seconds` of 0 means that no whole epoch was run."""

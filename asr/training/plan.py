@@ -26,8 +26,9 @@ from asr.model.directory import build_model, choose_device
 from asr.training.epoch_plan import EpochPlan
 from asr.training.examples import Examples
 from asr.training.experiment import load_sets
-from asr.training.footprint import MemoryEstimate, PeakMemory, estimate_memory, memory_limit
+from asr.training.footprint import MemoryEstimate, PeakMemory, estimate_memory, expected_peak, memory_limit
 from asr.training.forecast import UpdateTimes, Work, count_work, fit_times
+from asr.training.heap import keep_freed_memory, prepare_little_ahead
 from asr.training.ledger import disk_of
 from asr.training.sharded_sets import shards_of
 from asr.training.target_check import TargetCheck, check_targets
@@ -50,6 +51,7 @@ class Measured:
     Attributes:
         times: fitted to updates of several lengths, loading included where training itself loads.
         base: bytes in use before the first update, the model and the index of the data included.
+        need: bytes that the longest batch took beside them.
         peak: bytes at most, over the longest batch among others.
         dev_seconds: of one validation.
         save_seconds: of one checkpoint.
@@ -59,6 +61,7 @@ class Measured:
 
     times: UpdateTimes
     base: int
+    need: int
     peak: int
     dev_seconds: float
     save_seconds: float
@@ -105,6 +108,12 @@ class TrainingPlan:
     disk: int
 
     @property
+    def expected_memory(self) -> int:
+        """Bytes that training will use at most; without the program where nothing could be measured."""
+        measured = self.measured
+        return expected_peak(measured.base, measured.need, self.device) if measured else self.memory.total
+
+    @property
     def epoch_seconds(self) -> float:
         """Of an epoch on average, with validation and saving."""
         return self.total_seconds / self.epochs
@@ -125,7 +134,7 @@ class TrainingPlan:
             found.append(f"{self.targets.errors} errors in the data, listed above")
         if self.disk > self.free:
             found.append(f"the disk has {self.free / 1e9:.2f} GB free; lower training.average, or use another --exp")
-        needed = self.measured.peak if self.measured else self.memory.total
+        needed = self.measured.base + self.measured.need if self.measured else self.memory.total
         if needed > self.limit:
             found.append(f"the device has {self.limit / 1e9:.2f} GB of memory; lower batching.seconds or model.hidden")
         return found
@@ -152,6 +161,7 @@ def plan_training(
         AsrError: manifests, units, features or configuration cannot be read at all.
     """
     data = Path(data)
+    prepare_little_ahead()
     if threads:
         torch.set_num_threads(threads)
     chosen = choose_device(device)
@@ -163,6 +173,7 @@ def plan_training(
     memory = estimate_memory(model, config, 0.0)
     if found.usable:
         train, dev, _ = load_sets(config, data, units, chosen, found.targets.unusable)
+        keep_freed_memory()  # as training does
         work = count_work(train, config, PLANNING_SECONDS)
         memory = estimate_memory(model, config, work.largest)
         if memory.total < limit:  # otherwise measuring would end the process
@@ -235,6 +246,7 @@ def _measure(
     memory = PeakMemory(device)
     with tempfile.TemporaryDirectory(prefix="asr-plan-") as folder:
         trainer = Trainer(config, model, units, train, dev, Path(folder), device)
+        trainer.rehearse(train.plan(0))
         padded, times = _time_updates(trainer, config, memory)
         begun = time.monotonic()
         trainer.save()
@@ -243,7 +255,8 @@ def _measure(
     memory.observe()
     return Measured(
         times=fit_times(padded, times),
-        base=memory.begin,
+        base=trainer.ledger.base,
+        need=trainer.ledger.need,
         peak=memory.bytes,
         dev_seconds=_time_validation(model, units, dev, device),
         save_seconds=saving,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.files import atomic_write
-from asr.training.plan import Measured, TrainingPlan
+from asr.training.plan import TrainingPlan
 from asr.training.target_check import summarise
 
 WIDTH = 28
@@ -51,7 +51,7 @@ def plan_figures(plan: TrainingPlan) -> dict[str, Any]:
             "padding": work.padding,
         }
     if measured is not None:
-        figures["memory"] |= {"predicted_peak": _predicted(plan, measured), "measured_peak": measured.peak}
+        figures["memory"] |= {"predicted_peak": plan.expected_memory, "measured_peak": measured.peak}
         figures["seconds"] = {
             "update_fixed": measured.times.fixed,
             "update_per_padded_second": measured.times.per_second,
@@ -113,14 +113,10 @@ def _space(plan: TrainingPlan) -> list[str]:
     memory, measured = plan.memory, plan.measured
     rows = [_row("memory", size(memory.total)), *(_row(f"  {name}", size(n)) for name, n in asdict(memory).items())]
     if measured is not None:
-        rows.append(_row("peak with the program", f"{size(_predicted(plan, measured))} of {size(plan.limit)}"))
+        rows.append(_row("peak with the program", f"{size(plan.expected_memory)} of {size(plan.limit)}"))
         rows.append(_row("  of the updates measured", size(measured.peak)))
     rows.append(_row("disk", f"{size(plan.disk)} of {size(plan.free)} free; features {size(plan.features)}"))
     return rows
-
-
-def _predicted(plan: TrainingPlan, measured: Measured) -> int:
-    return measured.base + plan.memory.total - plan.memory.weights  # the weights were there at the beginning
 
 
 def size(count: int) -> str:

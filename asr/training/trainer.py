@@ -27,6 +27,8 @@ from asr.training.checkpoint import differing_settings, load_newest, save_checkp
 from asr.training.distributed import World
 from asr.training.epoch_plan import EpochPlan
 from asr.training.examples import Batch, Examples
+from asr.training.footprint import memory_now
+from asr.training.heap import FreedMemory
 from asr.training.journal import BlankAlarm, Journal
 from asr.training.ledger import Ledger, compare_costs
 from asr.training.memory import stretched
@@ -108,6 +110,7 @@ class Trainer:
         self.updater = Updater(model, config.training, device, self.world)
         self.progress = Progress()
         self.rehearsed = False
+        self.freed: FreedMemory | None = None
         self.alarm = BlankAlarm(config.training.blank_alarm_steps)
         self.ledger = Ledger(config, model, train, device, self.checkpoint_bytes, self.world.size)
 
@@ -174,7 +177,7 @@ class Trainer:
                 epoch + 1, updates, plan.seconds / 3600, 100 * plan.padding,
             )  # fmt: skip
         if not self.rehearsed:
-            self._rehearse(plan)
+            self.rehearse(plan)
         batches = self.train_examples.batches(shared.own_batches(self.progress.position), epoch)
         tally = Tally(traffic_before=self.world.traffic.seconds)
         self.ledger.begin_epoch(self.progress.position)
@@ -198,17 +201,23 @@ class Trainer:
         seeds = [int(generator_for(*key, *([place] if place else [])).integers(2**62)) for place in own]
         return Share(list(itertools.islice(batches, len(own))), seeds, sum(map(len, whole)), len(whole))
 
-    def _rehearse(self, plan: EpochPlan) -> None:
-        """Try the longest batch, as long as the slowest speed of later epochs can make it."""
+    def rehearse(self, plan: EpochPlan) -> None:
+        """Try the longest batch, as long as the slowest speed of later epochs can make it, and note what it needs."""
         batch = self.train_examples.batch(plan.batches[plan.longest], self.progress.epoch)
         most_frames = int(self.config.batching.seconds * 1000 / self.config.features.frame_shift_ms)
+        before = memory_now(self.device)
         self.updater.rehearse(stretched(batch, 1 / self.config.augmentation.slowest, most_frames))
+        self.ledger.base, self.ledger.need = before, max(0, memory_now(self.device) - before)
+        if self.device.type == "cpu":
+            self.freed = FreedMemory(before, self.ledger.need, lambda: memory_now(self.device))
         self.rehearsed = True
 
     def _update(self, share: Share, updates: int, tally: Tally) -> None:
         """One update at the place of the schedule where training stands."""
         done = (self.progress.epoch + (self.progress.position + 1) / updates) / self.config.training.epochs
         result = self.updater.update(share, learning_rate(done, self.config.training))
+        if self.freed is not None:
+            self.freed.observe()
         self.progress.step += 1
         self.progress.position += 1
         if result.overflow:

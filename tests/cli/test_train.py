@@ -1,5 +1,8 @@
 """`asr train` at the command line: its two checks, their output and their exit codes."""
 
+import json
+import shutil
+
 import pytest
 from tests_toy import toy_config, write_toy_data
 
@@ -44,3 +47,28 @@ def test_deterministic_training_says_in_the_log_what_it_costs(toy, tmp_path, cap
     options = ["--deterministic", "--set", "training.epochs=1", "--threads", "1"]
     assert run([*toy, "--exp", str(tmp_path / "exp"), *options]) == 0
     assert "no time that could be measured" in capsys.readouterr().err
+
+
+def test_a_plan_is_made_of_shards_too_and_nothing_is_written(toy, tmp_path, capsys):
+    data = tmp_path / "data"
+    store = data / "features" / "train"
+    assert run(["shard", str(data / "train.jsonl"), "--store", str(store), "--out", str(tmp_path / "shards")]) == 0
+    shutil.rmtree(store)
+    (data / "train.jsonl").unlink()
+    options = ["--shards", str(tmp_path / "shards"), "--exp", str(tmp_path / "exp"), "--threads", "1"]
+    assert run([*toy, *options, "--plan", "--json", str(tmp_path / "plan.json")]) == 0
+    figures = json.loads((tmp_path / "plan.json").read_text())
+    assert figures["utterances"] == {"train": 24, "dev": 8}
+    assert figures["work"]["updates"] == 18
+    assert figures["memory"]["predicted_peak"] >= figures["memory"]["activations"] > 0
+    assert "ready to train" in capsys.readouterr().out
+    assert not (tmp_path / "exp").exists()
+
+
+def test_a_plan_of_shards_with_texts_outside_the_units_says_what_to_do(toy, tmp_path, capsys):
+    data = tmp_path / "data"
+    options = ["--store", str(data / "features" / "train"), "--out", str(tmp_path / "shards")]
+    assert run(["shard", str(data / "train.jsonl"), *options]) == 0
+    (data / "units.txt").write_text("#units characters\n<blank>\na\nb\n")
+    assert run([*toy, "--shards", str(tmp_path / "shards"), "--exp", str(tmp_path / "exp"), "--plan"]) == 1
+    assert "outside the units" in capsys.readouterr().err

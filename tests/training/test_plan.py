@@ -43,6 +43,7 @@ def test_the_plan_holds_what_training_then_does(plan, data, tmp_path):
     fact = json.loads((tmp_path / "exp" / "metrics.jsonl").read_text().splitlines()[-1])
     assert fact["kind"] == "fact"
     assert plan.measured.peak == pytest.approx(fact["memory"], rel=0.3)
+    assert plan.expected_memory >= plan.measured.base
 
 
 def test_it_measures_updates_from_the_shortest_to_the_longest(plan):
@@ -92,7 +93,7 @@ def test_where_no_utterance_is_left_nothing_is_measured(toy_data, tmp_path):
 def test_a_full_disk_and_a_small_memory_are_obstacles(plan):
     crowded = replace(plan, free=plan.disk - 1)
     assert "lower training.average, or use another --exp" in crowded.obstacles[0]
-    small = replace(plan, limit=plan.measured.peak - 1)
+    small = replace(plan, limit=plan.measured.base - 1)
     assert "lower batching.seconds or model.hidden" in small.obstacles[0]
     assert plan.obstacles == []
 

@@ -128,7 +128,7 @@ def test_the_model_is_made_of_averaged_weights_not_of_the_last_ones(straight):
 
 
 def test_the_rehearsal_of_the_longest_batch_changes_not_one_bit(data, straight, tmp_path, monkeypatch):
-    monkeypatch.setattr(Trainer, "_rehearse", lambda self, plan: setattr(self, "rehearsed", True))
+    monkeypatch.setattr(Trainer, "rehearse", lambda self, plan: setattr(self, "rehearsed", True))
     train(data, tmp_path / "without")
     assert_same(final_state(straight), final_state(tmp_path / "without"))
 
@@ -136,13 +136,13 @@ def test_the_rehearsal_of_the_longest_batch_changes_not_one_bit(data, straight, 
 def test_a_resume_rehearses_the_longest_batch_again(data, straight, tmp_path, monkeypatch):
     """The second process may have less memory than the first."""
     rehearsed = []
-    original = Trainer._rehearse
+    original = Trainer.rehearse
 
     def counting(self, plan):
         rehearsed.append((self.progress.step, max(plan.loads)))
         original(self, plan)
 
-    monkeypatch.setattr(Trainer, "_rehearse", counting)
+    monkeypatch.setattr(Trainer, "rehearse", counting)
     train(data, tmp_path / "exp", stop_after=1)
     train(data, tmp_path / "exp", resume=True)
     assert [step for step, _ in rehearsed] == [0, 3]
