@@ -35,6 +35,7 @@ def main() -> None:
         print(json.dumps(train(Path(options.child), options.updates)))
         return
     rows = []
+    _warm_up(options)
     print(f"{'system':8} {'hours':>6} {'utterances':>10} {'peak MB':>8}")
     for hours in options.hours:
         for system in options.systems:
@@ -47,6 +48,14 @@ def main() -> None:
             rows.append({**row, "value": peak, "unit": "MB"})
     if options.json:
         Path(options.json).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def _warm_up(options: argparse.Namespace) -> None:
+    """One small training that is not counted: the first after a change compiles, which takes memory once."""
+    for system in options.systems:
+        with tempfile.TemporaryDirectory(dir=options.work) as folder:
+            write(Path(folder), 100, system)
+            _measure(folder, options.updates)
 
 
 def configuration() -> dict[str, object]:
