@@ -107,7 +107,8 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
     state = np.zeros(len(order) * cell_step, np.float32)
     recurrent = np.zeros(len(order) * gate_step, np.float32)
     for rank in range(len(order)):
-        recurrent[rank * gate_step : rank * gate_step + wide] = bias
+        for at in range(0, wide, PANEL):
+            move_panel(recurrent, rank * gate_step + at, bias, at)
     nothing = np.zeros(hidden, np.float32)
     here = slice(direction * hidden, (direction + 1) * hidden)
     flat, flat_cells, flat_outputs = gates.reshape(-1), cells.reshape(-1), outputs.reshape(-1)

@@ -91,12 +91,9 @@ def _times(x, packed, out, blocks):  # type: ignore[no-untyped-def]
             for k in range(0, depth, DEPTH):
                 length = min(DEPTH, depth - k)
                 w_at = at * depth + k * PANEL
-                if k:
-                    multiply_panel(result, place, columns, result, place, columns,
-                                   flat, row * depth + k, depth, packed, w_at, length, height)  # fmt: skip
-                else:
-                    multiply_panel(result, place, columns, zeros, 0, 0,
-                                   flat, row * depth + k, depth, packed, w_at, length, height)  # fmt: skip
+                start, start_at, start_step = (result, place, columns) if k else (zeros, 0, 0)
+                multiply_panel(result, place, columns, start, start_at, start_step,
+                               flat, row * depth + k, depth, packed, w_at, length, height)  # fmt: skip
 
 
 def transposed_times(
