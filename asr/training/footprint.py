@@ -67,7 +67,7 @@ def expected_peak(base: int, need: int, device: torch.device | str) -> int:
     """Bytes that training will use at most, from what its longest batch took.
 
     On CPUs freed memory stays with the process until it is as much as that batch needs (`asr.training.heap`). How much
-    it becomes depends on how different the batches are: measured were RETAINED times and a quarter more or less.
+    it becomes depends on how different the batches are: of AN4 nine tenths, of LibriSpeech three, of digits one.
 
     Args:
         base: bytes in use before the first update.
