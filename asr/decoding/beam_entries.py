@@ -64,7 +64,9 @@ def ending(address: int, node: int) -> tuple[float, int]:
 
 
 @allocating
-def endings(address: int) -> tuple[beam_finish.Floats, beam_finish.Ints, beam_finish.Floats, beam_finish.Ints]:
+def endings(
+    address: int,
+) -> tuple[beam_finish.Floats, beam_finish.Ints, beam_finish.Floats, beam_finish.Ints, beam_finish.Ints]:
     """All ways to end: see `beam_finish.endings`."""
     search = search_at(address)
     return beam_finish.endings(search.ws, search.fusion)

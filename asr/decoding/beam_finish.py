@@ -17,8 +17,10 @@ from asr.decoding.beam_workspace import (
     SCORE,
     Workspace,
 )
-from asr.decoding.fusion import SCORE_WORDS, Fusion, arc_bound, final_gain, last_score, lm_score_of_arc
+from asr.decoding.fusion import SCORE_WORDS, Fusion, final_gain, last_score, lm_score_of_arc
+from asr.decoding.hashing import spread
 from asr.decoding.jit import Integer, allocating, inlined, kernel
+from asr.decoding.merging import is_shared, place_of, write_place
 from asr.decoding.prefix_tree import NONE, ROOT, VARIANTS, clear, extract, load_nodes, reachable
 from asr.decoding.spelling import count_words
 
@@ -43,26 +45,68 @@ def ways_to_end(ws: Workspace, fusion: Fusion, node: Integer) -> int:
     return 1
 
 
+@inlined
+def group_by_text(ws: Workspace, fusion: Fusion) -> None:
+    """Note for each prefix of the beam, in `ws.groups`, the first one with its text, whatever unit it ends in."""
+    ws.spelled_stamp[0] += 1
+    for index in range(ws.width[0]):
+        entry = ws.beam[index]
+        ws.groups[index] = index
+        if fusion.texts.by_pieces:
+            place = place_of(ws, spread(entry["text"]))
+            if is_shared(ws, place):
+                ws.groups[index] = ws.spelled[place]["index"]
+            else:
+                write_place(ws, place, spread(entry["text"]), index)
+        elif entry["token"] == fusion.texts.separator and entry["parent"] >= 0:
+            slot = np.int64(ws.tree.slots[entry["parent"]])
+            ws.groups[index] = slot if slot >= 0 else index
+
+
+@inlined
+def best_variant(ws: Workspace, fusion: Fusion, node: Integer) -> tuple[float, Integer]:
+    """The highest factor of ending the utterance in a prefix, and the lexicon word that this finishes."""
+    best = 0.0
+    last_word: Integer = NONE
+    for variant in range(1, ways_to_end(ws, fusion, node) + 1):
+        gain, word = final_gain(fusion, ws.tree, node, variant)
+        if gain > best:
+            best = gain
+            last_word = word
+    return best, last_word
+
+
 @kernel
 def find_best(ws: Workspace, fusion: Fusion) -> None:
     """Find the best ending and write it to the workspace; its length is NONE when no prefix ends well."""
-    best = 0.0
     ws.counts[LENGTH] = NONE
-    for index in range(ws.width[0]):
-        node = np.int64(ws.beam[index]["node"])
-        mass = ws.beam[index]["blank"] + ws.beam[index]["label"]
-        if mass * arc_bound(fusion, ws.tree, node) <= best:
-            continue
-        for variant in range(1, ways_to_end(ws, fusion, node) + 1):
-            gain, word = final_gain(fusion, ws.tree, node, variant)
-            if mass * gain > best:
-                best = mass * gain
-                ws.figures[LAST_GAIN] = np.log(gain)
-                ws.counts[NODE_FOUND] = node
-                ws.counts[LAST_WORD] = word
-    if best > 0.0:
-        ws.figures[SCORE] = np.log(best) + ws.log_scale[0]
-        read_back(ws, fusion)
+    group_by_text(ws, fusion)
+    width = ws.width[0]
+    ws.scores[:width] = 0.0
+    ws.ranks[:width] = 0.0
+    best = 0.0
+    for index in range(width):
+        entry = ws.beam[index]
+        node = np.int64(entry["node"])
+        mass = entry["blank"] + entry["label"]
+        gain, _ = best_variant(ws, fusion, node)
+        ws.scores[index] = mass * gain
+        ws.ranks[ws.groups[index]] += mass * gain
+        best = max(best, mass * gain)
+    if best <= 0.0:
+        return
+    group = int(np.argmax(ws.ranks[:width]))
+    chosen = group
+    for index in range(width):
+        if ws.groups[index] == group and ws.scores[index] > ws.scores[chosen]:
+            chosen = index
+    node = np.int64(ws.beam[chosen]["node"])
+    gain, word = best_variant(ws, fusion, node)
+    ws.figures[LAST_GAIN] = np.log(gain)
+    ws.figures[SCORE] = np.log(ws.ranks[group]) + ws.log_scale[0]
+    ws.counts[NODE_FOUND] = node
+    ws.counts[LAST_WORD] = word
+    read_back(ws, fusion)
 
 
 @inlined
@@ -102,17 +146,20 @@ def lm_score_of(ws: Workspace, fusion: Fusion, leaf: Integer, last_word: Integer
 
 
 @allocating
-def endings(ws: Workspace, fusion: Fusion) -> tuple[Floats, Ints, Floats, Ints]:
+def endings(ws: Workspace, fusion: Fusion) -> tuple[Floats, Ints, Floats, Ints, Ints]:
     """Every way in which the prefixes of the beam can end.
 
     Returns:
-        (R,) natural-log score, (R,) node, (R,) natural log of the last factor, (R,) lexicon word that the end finishes.
+        (R,) natural-log score, (R,) node, (R,) natural log of the last factor, (R,) lexicon word that the end finishes,
+        (R,) a number that prefixes with the same text share.
     """
     room = ws.width[0] * (VARIANTS if fusion.scoring == SCORE_WORDS else 1)
     scores = np.empty(room, np.float64)
     gains = np.empty(room, np.float64)
     nodes = np.empty(room, np.int32)
     words = np.empty(room, np.int32)
+    groups = np.empty(room, np.int32)
+    group_by_text(ws, fusion)
     count = 0
     for index in range(ws.width[0]):
         node = np.int64(ws.beam[index]["node"])
@@ -124,8 +171,9 @@ def endings(ws: Workspace, fusion: Fusion) -> tuple[Floats, Ints, Floats, Ints]:
                 gains[count] = np.log(gain)
                 nodes[count] = node
                 words[count] = word
+                groups[count] = ws.groups[index]
                 count += 1
-    return scores[:count], nodes[:count], gains[:count], words[:count]
+    return scores[:count], nodes[:count], gains[:count], words[:count], groups[:count]
 
 
 @allocating

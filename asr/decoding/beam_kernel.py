@@ -18,21 +18,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.decoding.beam_extension import extend
 from asr.decoding.beam_workspace import Settings, Workspace
-from asr.decoding.fusion import (
-    SCORE_WORDS,
-    Fusion,
-    arc_bound,
-    arc_gain,
-    last_variant,
-    main_variant,
-    set_root,
-    set_states,
-)
+from asr.decoding.fusion import Fusion, main_variant, set_root, set_states
 from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.posteriors import exponentials, likeliest_unit, list_tokens, probability
-from asr.decoding.prefix_tree import NONE, ROOT, add_child, clear, find_child, find_place
-from asr.decoding.recombination import MARGIN, MARGIN_OF_WORDS, future_of, rank
+from asr.decoding.prefix_tree import NONE, ROOT, add_child, clear, find_place
+from asr.decoding.recombination import future_of, rank
+from asr.decoding.same_text import NO_SEPARATOR, NOTHING
 from asr.units import BLANK
 
 TOLERANCE = 0.0201  # a little more than NORMALISATION_TOLERANCE, so that what fails here fails there
@@ -52,7 +45,8 @@ def start(ws: Workspace, fusion: Fusion) -> None:
     entry["token"] = BLANK  # which no unit repeats
     entry["variant"] = 0
     entry["gain"] = 1.0
-    entry["future"] = future_of(ws.tree.nodes[ROOT])
+    entry["future"] = future_of(ws.tree, ROOT)
+    entry["text"] = NOTHING
     entry["blank"] = 1.0
     entry["label"] = 0.0
     ws.width[0] = 1
@@ -81,7 +75,7 @@ def advance(
         best, lowest = stay(ws, fusion, row, tried)
         count = 0
         if tried > 0:
-            count, best = extend(ws, fusion, settings, row, tried, best)
+            count, best = extend(ws, fusion, settings, row, tried, best, lowest)
             for position in range(tried):
                 ws.positions[ws.tokens[position]] = NONE
         if best <= 0.0:
@@ -119,6 +113,7 @@ def stay(ws: Workspace, fusion: Fusion, row: NDArray[np.float32], tried: int) ->
         The highest and the lowest total.
     """
     blank_prob = probability(ws.probs, row, BLANK)
+    separator = fusion.texts.separator
     best = 0.0
     lowest = np.inf
     for index in range(ws.width[0]):
@@ -138,6 +133,11 @@ def stay(ws: Workspace, fusion: Fusion, row: NDArray[np.float32], tried: int) ->
                     ws.taken[slot * tried + ws.positions[token]] = ws.clock[0]
         next_label = (label + arriving) * probability(ws.probs, row, token)
         next_blank = (entry["blank"] + label) * blank_prob
+        if separator != NO_SEPARATOR:  # one after another, or before the first word, leaves the text as it is
+            if token == separator:
+                next_label += entry["blank"] * probability(ws.probs, row, separator)
+            elif entry["parent"] < 0:
+                next_blank += entry["blank"] * probability(ws.probs, row, separator)
         entry["next_label"] = next_label
         entry["next_blank"] = next_blank
         total = next_blank + next_label
@@ -145,89 +145,6 @@ def stay(ws: Workspace, fusion: Fusion, row: NDArray[np.float32], tried: int) ->
         best = max(best, total)
         lowest = min(lowest, total)
     return best, lowest
-
-
-@inlined
-def extend(
-    ws: Workspace, fusion: Fusion, settings: Settings, row: NDArray[np.float32], tried: int, best: float
-) -> tuple[int, float]:
-    """Collect the prefixes that this frame's units can make and that are not in the beam.
-
-    Returns:
-        Number of candidates, and the highest score among them and the prefixes that stay.
-    """
-    width = ws.width[0]
-    floor = best * settings.beam_ratio
-    count = 0
-    for index in range(width):
-        entry = ws.beam[index]
-        parent = entry["node"]
-        last, blank, label = entry["token"], entry["blank"], entry["label"]
-        total = (blank + label) * arc_bound(fusion, ws.tree, parent)
-        for position in range(tried):
-            token = np.int64(ws.tokens[position])
-            prob = probability(ws.probs, row, token)
-            if total * prob < floor:
-                break
-            mass = blank if token == last else blank + label
-            main = main_variant(fusion, token)
-            for variant in range(main, 1 + last_variant(fusion, ws.tree, parent, token)):
-                if in_beam(ws, index, position, tried, token, variant, variant == main):
-                    continue
-                gain = arc_gain(fusion, ws.tree, parent, token, variant)
-                score = mass * prob * gain
-                if score < floor or score <= 0.0:
-                    continue
-                if count == ws.candidates.shape[0]:
-                    count, floor = thin_out(ws, settings, margin_of(fusion), count, best, floor)
-                    if score < floor:
-                        continue
-                ws.scores[width + count] = score
-                candidate = ws.candidates[count]
-                candidate["gain"] = gain
-                candidate["parent"] = parent
-                candidate["token"] = token
-                candidate["variant"] = variant
-                count += 1
-                if score > best:
-                    best = score
-                    floor = max(floor, best * settings.beam_ratio)
-    return count, best
-
-
-@inlined
-def margin_of(fusion: Fusion) -> float:
-    """How far below the best of its kind a prefix is taken to be worse for good, as a factor."""
-    return MARGIN_OF_WORDS if fusion.scoring == SCORE_WORDS else MARGIN
-
-
-@inlined
-def in_beam(ws: Workspace, index: int, position: int, tried: int, token: int, variant: int, is_main: bool) -> bool:
-    """Whether the prefix that an arc leads to is in the beam already, and so has got this arc's share in `stay`."""
-    if is_main:
-        return ws.taken[index * tried + position] == ws.clock[0]
-    child = find_child(ws.tree, ws.beam[index]["node"], token, variant)
-    return child >= 0 and ws.tree.slots[child] >= 0
-
-
-@kernel
-def thin_out(
-    ws: Workspace, settings: Settings, margin: float, count: int, best: float, floor: float
-) -> tuple[int, float]:
-    """Make room among the candidates by dropping those that the beam has no place for.
-
-    Returns:
-        Number of candidates left, and the score below which no other needs to be collected.
-    """
-    width = ws.width[0]
-    cut = rank(ws, settings, margin, count, best)
-    kept = 0
-    for index in range(count):
-        if ws.ranks[width + index] >= cut and ws.ranks[width + index] > 0.0 and kept < settings.beam:
-            ws.scores[width + kept] = ws.scores[width + index]
-            ws.candidates[kept] = ws.candidates[index]
-            kept += 1
-    return kept, max(cut, floor)
 
 
 @inlined
@@ -247,7 +164,7 @@ def renew_beam(ws: Workspace, fusion: Fusion, settings: Settings, count: int, be
     ranks, cut = ws.scores, floor
     full = width + count > settings.beam and above(ws.scores, width + count, floor) > settings.beam
     if full:
-        cut = rank(ws, settings, margin_of(fusion), count, best)
+        cut = rank(ws, settings, count, best)
         ranks = ws.ranks
     scale = 1.0
     if best < SMALL or best > LARGE:
@@ -301,7 +218,8 @@ def settle(ws: Workspace, fusion: Fusion, candidate: NDArray[np.void], slot: int
     entry["parent"] = parent
     entry["token"] = token
     entry["variant"] = variant
-    entry["gain"] = candidate["gain"]
-    entry["future"] = future_of(ws.tree.nodes[child])
+    entry["gain"] = ws.tree.nodes[child]["gain"]
+    entry["future"] = future_of(ws.tree, child)
+    entry["text"] = candidate["text"]
     entry["blank"] = 0.0
-    entry["label"] = mass
+    entry["label"] = mass * (ws.tree.nodes[child]["gain"] / candidate["gain"])

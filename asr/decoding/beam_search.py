@@ -19,7 +19,8 @@ from asr.decoding.fusion_setup import Knowledge
 from asr.decoding.log_probs import check_log_probs, check_shape
 from asr.decoding.pinned import pinned, read_only
 from asr.decoding.prefix_tree import NONE, ROOT
-from asr.decoding.readings import Reading, lexicon_words
+from asr.decoding.readings import Reading, lexicon_words, sums_of_groups
+from asr.decoding.same_text import NO_SEPARATOR
 from asr.errors import DecodingError
 from asr.units import Units
 
@@ -115,9 +116,12 @@ class BeamSearch:
             texts: so many different texts, if there are as many.
             rivals: so many readings, if as many have a share worth mentioning of the probability.
         """
-        scores, nodes, gains, words = beam_entries.endings(self._room().address)
+        scores, nodes, gains, words, groups = beam_entries.endings(self._room().address)
         if not len(scores):
             return [self._nearest_word_end(log_probs)]
+        spelled = self.knowledge.fusion.texts
+        if spelled.by_pieces or spelled.separator != NO_SEPARATOR:
+            scores = sums_of_groups(scores, groups)
         found: list[Reading] = []
         different: set[str] = set()
         for index in np.argsort(-scores, kind="stable").tolist():

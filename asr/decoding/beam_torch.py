@@ -16,7 +16,8 @@ from torch import Tensor
 
 from asr.decoding.beam import READINGS_FOR_CONFIDENCE, BeamDecoder, BeamOptions
 from asr.decoding.beam_search import NEGLIGIBLE
-from asr.decoding.beam_torch_step import STAYED, Beam, Scorer, first_beam, grow
+from asr.decoding.beam_torch_step import STAYED, Beam, Rules, Scorer, first_beam, grow, known_parents
+from asr.decoding.beam_torch_texts import TensorTexts, sums_of_texts, tensor_texts, text_groups
 from asr.decoding.confidence import ConfidenceModel
 from asr.decoding.fusion import SCORE_WORDS, UNKNOWN_WORD
 from asr.decoding.fusion_setup import Weights
@@ -26,6 +27,7 @@ from asr.decoding.log_probs import check_batch
 from asr.decoding.ngram import NGramModel
 from asr.decoding.ngram_torch import TensorNGram
 from asr.decoding.readings import Reading, distinct
+from asr.decoding.same_text import NO_SEPARATOR
 from asr.errors import DecodingError
 from asr.units import BLANK, Units
 
@@ -76,7 +78,8 @@ class BatchedBeamDecoder(BeamDecoder):
             remedy = "use the compiled search, or train one over the units ('asr lm train --unit units')"
             raise DecodingError("language model", "is over words, which the search in torch cannot use", remedy)
         self._token_words = fusion.token_words
-        self._scorers: dict[torch.device, Scorer] = {}
+        self._texts = fusion.texts
+        self._on_device: dict[torch.device, tuple[Scorer, TensorTexts]] = {}
 
     def decode(self, log_probs: NDArray[np.floating]) -> list[Hypothesis]:
         """A batch of one on the CPU; see `BeamDecoder.decode`."""
@@ -119,11 +122,11 @@ class BatchedBeamDecoder(BeamDecoder):
         return replace(hypothesis, lm_score=self.lm.score([symbols[token] for token in hypothesis.tokens]))
 
     def _run(self, log_probs: Tensor, lengths: Tensor) -> Searched:
-        settings, scorer = self.options, self._scorer(log_probs.device)
+        settings, scorer, texts = self.options, *self._knowledge(log_probs.device)
         batch = len(log_probs)
         tokens, tried, counts = likely_units(log_probs, lengths, settings.token_threshold)
         share = settings.settings().discount
-        discount = math.log(share) if share > 0.0 else -math.inf
+        rules = Rules(scorer, texts, settings.beam_threshold, math.log(share) if share > 0.0 else -math.inf)
         start = scorer.lm.start_state if scorer.lm else 0
         beam = first_beam(batch, settings.beam, start, log_probs.device)
         here = torch.arange(settings.beam, device=log_probs.device).expand(batch, -1)
@@ -131,19 +134,19 @@ class BatchedBeamDecoder(BeamDecoder):
         origins, added = [], []
         for frame, count in enumerate(counts):
             candidates = tokens[:, frame, :count], tried[:, frame, :count]
-            growth = grow(beam, log_probs[:, frame], *candidates, scorer, settings.beam_threshold, discount)
+            growth = grow(beam, log_probs[:, frame], *candidates, rules)
             ended = (frame >= lengths)[:, None]
             beam = Beam(*(torch.where(ended, old, new) for old, new in zip(beam, growth.beam, strict=True)))
             scale += torch.where(ended[:, 0], 0.0, growth.best)
             origins.append(torch.where(ended, here, growth.origins))
             added.append(torch.where(ended, STAYED, growth.tokens))
-        return self._finish(beam, scorer, scale, origins, added)
+        return self._finish(beam, rules, scale, origins, added)
 
-    def _finish(
-        self, beam: Beam, scorer: Scorer, scale: Tensor, origins: list[Tensor], added: list[Tensor]
-    ) -> Searched:
-        last = scorer.finish(beam.lm_states).double()
+    def _finish(self, beam: Beam, rules: Rules, scale: Tensor, origins: list[Tensor], added: list[Tensor]) -> Searched:
+        last = rules.scorer.finish(beam.lm_states).double()
         scores = torch.logaddexp(beam.blank, beam.label).double() + last + scale[:, None]
+        if rules.texts.by_pieces or rules.texts.separator != NO_SEPARATOR:
+            scores = sums_of_texts(scores, text_groups(rules.texts, beam.texts, beam.last, *known_parents(beam)))
         scores, places = scores.sort(dim=1, descending=True, stable=True)
         lost = (~scores[:, 0].isfinite()).nonzero()[:, 0].tolist()
         if lost:
@@ -158,14 +161,16 @@ class BatchedBeamDecoder(BeamDecoder):
             (torch.stack(added) if added else empty).cpu().numpy(), places.cpu().numpy(),
         )  # fmt: skip
 
-    def _scorer(self, device: torch.device) -> Scorer:
-        if device not in self._scorers:
+    def _knowledge(self, device: torch.device) -> tuple[Scorer, TensorTexts]:
+        """What scores units and what tells texts, on a device."""
+        if device not in self._on_device:
             unknown = torch.from_numpy(self._token_words == UNKNOWN_WORD).to(device)
-            self._scorers[device] = Scorer(
+            scorer = Scorer(
                 TensorNGram(self.lm, self._token_words, device) if self.lm else None, self.weights.alpha,
                 torch.where(unknown, self.weights.beta - self.weights.unknown_penalty, self.weights.beta),
             )  # fmt: skip
-        return self._scorers[device]
+            self._on_device[device] = scorer, tensor_texts(self._texts, device)
+        return self._on_device[device]
 
     def _readings(self, searched: Searched, traced: list[list[list[int]]], row: int) -> list[Reading]:
         """The readings of one utterance, best first: as many as the compiled search gives."""

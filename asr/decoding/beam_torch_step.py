@@ -17,14 +17,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from asr.decoding.beam_extension import MARGIN
+from asr.decoding.beam_torch_texts import (
+    IMPOSSIBLE,
+    TensorTexts,
+    add_separators,
+    merge_longer,
+    says_nothing,
+    text_after,
+)
 from asr.decoding.ngram_torch import TensorNGram
-from asr.decoding.recombination import MARGIN
+from asr.decoding.recombination import WINDOW
 from asr.units import BLANK
 
 EMPTY, NO_PARENT = 1, 0  # hashes: of the empty prefix, and of what it extends
 STAYED = -1  # in place of a unit: the prefix did not grow in the frame
-IMPOSSIBLE = -torch.inf
 LOG_MARGIN = math.log(MARGIN)
+UNIT_BITS = 20  # of a unit in `Beam.recent`
 MULTIPLIER = 6364136223846793005  # Knuth's MMIX generator
 
 
@@ -34,6 +43,8 @@ class Beam(NamedTuple):
     hashes: Tensor  # int64, of the prefix
     parents: Tensor  # int64, of the prefix without its last unit
     last: Tensor  # int64, its last unit; the blank for the empty prefix
+    recent: Tensor  # int64, its last WINDOW units, UNIT_BITS each
+    texts: Tensor  # int64, number of the text that it spells; 0 where units are no cuts of words
     blank: Tensor  # mass of the paths that end in a blank
     label: Tensor  # mass of the paths that end in the last unit
     lm_states: Tensor  # int64
@@ -71,6 +82,16 @@ class Scorer:
         return self.alpha * self.lm.step(states, end)[0]
 
 
+class Rules(NamedTuple):
+    """What a search goes by."""
+
+    scorer: Scorer
+    texts: TensorTexts
+    threshold: float  # log-mass below the best at which a prefix is dropped
+    # Added to the rank of prefixes in a full beam that are worse than another with the same future; -inf drops them.
+    discount: float
+
+
 class Growth(NamedTuple):
     """Where the prefixes of the next frame come from, each (B, K)."""
 
@@ -90,14 +111,13 @@ def first_beam(batch: int, width: int, start_state: int, device: torch.device) -
     blank[:, 0] = 0.0
     return Beam(
         hashes=filled(EMPTY, torch.int64), parents=filled(NO_PARENT, torch.int64), last=filled(BLANK, torch.int64),
+        recent=filled(BLANK, torch.int64), texts=filled(0, torch.int64),
         blank=blank, label=filled(IMPOSSIBLE, torch.float32), lm_states=filled(start_state, torch.int64),
         gain=filled(0.0, torch.float32), log_gain=filled(0.0, torch.float64),
     )  # fmt: skip
 
 
-def grow(
-    beam: Beam, row: Tensor, tokens: Tensor, tried: Tensor, scorer: Scorer, threshold: float, discount: float
-) -> Growth:
+def grow(beam: Beam, row: Tensor, tokens: Tensor, tried: Tensor, rules: Rules) -> Growth:
     """Go on by one frame.
 
     Args:
@@ -105,25 +125,17 @@ def grow(
         row: (B, V) log-probabilities of the frame.
         tokens: (B, N) units that may be tried, N at least 1.
         tried: (B, N) whether they are; the blank never is.
-        scorer: of the units.
-        threshold: log-mass below the best at which a prefix is dropped.
-        discount: added to the rank of prefixes in a full beam that are clearly worse than another with the same future;
-            -inf drops them.
+        rules: of the search.
     """
-    total = torch.logaddexp(beam.blank, beam.label)
-    slots, known = _parents(beam, total)
-    stay_blank, stay_label = _stay(beam, total, row, slots, known)
-    gains, states = scorer.extend(beam.lm_states, tokens)
-    longer = _longer(beam, total, row, tokens, gains)
-    refused = ~tried[:, None, :] | _in_beam(beam, tokens, row.shape[1], slots, known)
-    longer = longer.masked_fill(refused, IMPOSSIBLE)
-    width, count = total.shape[1], tokens.shape[1]
+    gains, states = rules.scorer.extend(beam.lm_states, tokens)
+    stay_blank, stay_label, longer = _masses(beam, row, tokens, tried, gains, rules)
+    width, count = beam.last.shape[1], tokens.shape[1]
     scores = torch.cat([torch.logaddexp(stay_blank, stay_label), longer.flatten(1)], dim=1)
     best = scores.amax(dim=1, keepdim=True)
-    scores = scores.masked_fill(~(scores >= best - threshold), IMPOSSIBLE)
+    scores = scores.masked_fill(~(scores >= best - rules.threshold), IMPOSSIBLE)
     full = (scores > IMPOSSIBLE).sum(dim=1, keepdim=True) > width
     worse = _worse(beam, stay_label > stay_blank, scores)
-    ranks, index = torch.where(full & worse, scores + discount, scores).topk(width, dim=1)
+    ranks, index = torch.where(full & worse, scores + rules.discount, scores).topk(width, dim=1)
     top = scores.gather(1, index).masked_fill(ranks == IMPOSSIBLE, IMPOSSIBLE)
     stays = index < width
     place = (index - width).clamp(min=0)
@@ -135,11 +147,14 @@ def grow(
         return torch.where(stays, stayed.gather(1, origins), grown)
 
     token, gain = tokens.gather(1, place % count), gains.flatten(1).gather(1, place)
-    hashes = beam.hashes.gather(1, origins)
+    hashes, last, texts = (old.gather(1, origins) for old in (beam.hashes, beam.last, beam.texts))
     log_gain = beam.log_gain.gather(1, origins)
+    if rules.texts.by_pieces:
+        texts = torch.where(stays, texts, text_after(rules.texts, texts, last, token))
     grown = Beam(
         hashes=choose(beam.hashes, extended_hash(hashes, token)), parents=choose(beam.parents, hashes),
-        last=choose(beam.last, token),
+        last=choose(beam.last, token), texts=texts,
+        recent=choose(beam.recent, with_unit(beam.recent.gather(1, origins), token)),
         blank=torch.where(stays & kept, stay_blank.gather(1, origins) - base, IMPOSSIBLE),
         label=torch.where(kept, choose(stay_label, top) - base, IMPOSSIBLE),
         lm_states=choose(beam.lm_states, states.flatten(1).gather(1, place)),
@@ -148,26 +163,58 @@ def grow(
     return Growth(grown, best[:, 0], origins, torch.where(stays, STAYED, token))
 
 
+def with_unit(recent: Tensor, tokens: Tensor) -> Tensor:
+    """The last WINDOW units of prefixes, as `Beam.recent`, with one more unit."""
+    return ((recent << UNIT_BITS) | tokens) & ((1 << WINDOW * UNIT_BITS) - 1)
+
+
 def extended_hash(hashes: Tensor, tokens: Tensor) -> Tensor:
     """Hash of a prefix and one more unit; int64 arithmetic wraps around."""
     mixed = (hashes ^ (tokens + 1)) * MULTIPLIER
     return mixed ^ (mixed >> 29)
 
 
-def _worse(beam: Beam, sounding: Tensor, scores: Tensor) -> Tensor:
-    """Whether each candidate is clearly worse than the best with the same future: (B, K + K N), as `scores`.
+def _masses(
+    beam: Beam, row: Tensor, tokens: Tensor, tried: Tensor, gains: Tensor, rules: Rules
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Masses after the frame: of the prefixes that stay, by a blank and by a unit, (B, K); of the longer, (B, K, N)."""
+    total = torch.logaddexp(beam.blank, beam.label)
+    slots, known = known_parents(beam)
+    stay_blank, stay_label = _stay(beam, total, row, slots, known)
+    stay_blank, stay_label = add_separators(rules.texts, row, beam.last, beam.blank, stay_blank, stay_label)
+    columns = _columns(beam, tokens, row.shape[1])
+    longer = _longer(beam, total, row, tokens, gains)
+    floor = _floor(torch.logaddexp(stay_blank, stay_label), total > IMPOSSIBLE, rules.threshold)
+    refused = ~tried[:, None, :] | _in_beam(columns, slots, known, tokens.shape[1]) | ~(longer >= floor[:, :, None])
+    longer = longer.masked_fill(refused | says_nothing(rules.texts, beam.last, tokens), IMPOSSIBLE)
+    if rules.texts.by_pieces:
+        alive = total > IMPOSSIBLE
+        longer, shared = merge_longer(rules.texts, beam.texts, beam.last, alive, tokens, columns, longer)
+        stay_label = torch.logaddexp(stay_label, shared)
+    return stay_blank, stay_label, longer
 
-    What comes treats two prefixes alike that end in the same unit and state of the language model, if that unit is
-    `sounding` (B, K) in both or in neither, and two longer ones that do so before the same new unit; see
+
+def _floor(staying: Tensor, alive: Tensor, threshold: float) -> Tensor:
+    """Mass below which no new prefix is collected, (B, 1): far below the best or, in a full beam, below the worst."""
+    floor = staying.amax(dim=1, keepdim=True) - threshold
+    lowest = staying.amin(dim=1, keepdim=True) + LOG_MARGIN
+    return torch.where(alive.all(dim=1, keepdim=True), torch.maximum(floor, lowest), floor)
+
+
+def _worse(beam: Beam, sounding: Tensor, scores: Tensor) -> Tensor:
+    """Whether each candidate is worse than the best with the same future: (B, K + K N), as `scores`.
+
+    What comes treats two prefixes alike that end in the same WINDOW units and state of the language model, if the last
+    unit is `sounding` (B, K) in both or in neither, and two longer ones that do so before the same new unit; see
     `recombination.rank`.
     """
     batch, width = beam.last.shape
-    alike = (beam.last[:, :, None] == beam.last[:, None, :]) & (
+    alike = (beam.recent[:, :, None] == beam.recent[:, None, :]) & (
         beam.lm_states[:, :, None] == beam.lm_states[:, None, :]
     )
     stayed = _best_of_kind(scores[:, :width, None], alike & (sounding[:, :, None] == sounding[:, None, :]))
     grown = _best_of_kind(scores[:, width:].view(batch, width, -1), alike)
-    return scores < torch.cat([stayed[:, :, 0], grown.flatten(1)], dim=1) + LOG_MARGIN
+    return scores < torch.cat([stayed[:, :, 0], grown.flatten(1)], dim=1)
 
 
 def _best_of_kind(columns: Tensor, alike: Tensor) -> Tensor:
@@ -178,9 +225,9 @@ def _best_of_kind(columns: Tensor, alike: Tensor) -> Tensor:
     return torch.full_like(columns, IMPOSSIBLE).scatter_reduce(1, groups, columns, "amax").gather(1, groups)
 
 
-def _parents(beam: Beam, total: Tensor) -> tuple[Tensor, Tensor]:
+def known_parents(beam: Beam) -> tuple[Tensor, Tensor]:
     """Place of each prefix's beginning in the beam, and whether it is there: (B, K) both."""
-    alive = total > IMPOSSIBLE
+    alive = (beam.blank > IMPOSSIBLE) | (beam.label > IMPOSSIBLE)
     match = (beam.parents[:, :, None] == beam.hashes[:, None, :]) & alive[:, :, None] & alive[:, None, :]
     known, slots = match.to(torch.uint8).max(dim=2)
     return slots, known > 0
@@ -202,11 +249,17 @@ def _longer(beam: Beam, total: Tensor, row: Tensor, tokens: Tensor, gains: Tenso
     return source + row.gather(1, tokens)[:, None, :] + gains
 
 
-def _in_beam(beam: Beam, tokens: Tensor, units: int, slots: Tensor, known: Tensor) -> Tensor:
-    """Whether a prefix with one more unit is in the beam already: (B, K, N)."""
-    (batch, width), count = slots.shape, tokens.shape[1]
-    columns = torch.full((batch, units), count, device=tokens.device)  # N: not among the units tried
+def _columns(beam: Beam, tokens: Tensor, units: int) -> Tensor:
+    """Place of each prefix's last unit among those tried, N where it is not: (B, K)."""
+    batch, count = tokens.shape
+    columns = torch.full((batch, units), count, device=tokens.device)
     columns.scatter_(1, tokens, torch.arange(count, device=tokens.device).expand(batch, count))
-    places = torch.where(known, slots * (count + 1) + columns.gather(1, beam.last), count)
-    taken = torch.zeros((batch, width * (count + 1)), dtype=torch.bool, device=tokens.device)
+    return columns.gather(1, beam.last)
+
+
+def _in_beam(columns: Tensor, slots: Tensor, known: Tensor, count: int) -> Tensor:
+    """Whether a prefix with one more unit is in the beam already: (B, K, N)."""
+    batch, width = slots.shape
+    places = torch.where(known, slots * (count + 1) + columns, count)
+    taken = torch.zeros((batch, width * (count + 1)), dtype=torch.bool, device=slots.device)
     return taken.scatter_(1, places, True).view(batch, width, count + 1)[:, :, :count]

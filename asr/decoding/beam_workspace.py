@@ -19,6 +19,7 @@ ENTRY = np.dtype(
         ("next_blank", np.float64),  # the same after this frame, for the unchanged prefix
         ("next_label", np.float64),
         ("future", np.uint64),  # equal for prefixes that the same frames to come will treat alike
+        ("text", np.uint64),  # see `same_text`; 0 unless spellings are looked for
         ("gain", np.float64),  # of the node, as are the next ones: kept here to spare the loops the way to the node
         ("parent", np.int32),
         ("token", np.int32),
@@ -28,8 +29,18 @@ ENTRY = np.dtype(
     align=True,
 )
 CANDIDATE = np.dtype(
-    [("gain", np.float64), ("parent", np.int32), ("token", np.int32), ("variant", np.int32)], align=True
+    [
+        ("gain", np.float64),
+        ("share", np.float64),  # probability of the spelling that stands for its text, and what tells the text
+        ("text", np.uint64),
+        ("key", np.uint64),
+        ("parent", np.int32),
+        ("token", np.int32),
+        ("variant", np.int32),
+    ],
+    align=True,
 )
+SPELLED = np.dtype([("key", np.uint64), ("stamp", np.int32), ("index", np.int32)], align=True)
 LEADER = np.dtype([("future", np.uint64), ("score", np.float64), ("stamp", np.int32)], align=True)
 SCORE, LAST_GAIN, LOG_GAIN, LM_SCORE = range(4)  # places in `Workspace.figures`
 LENGTH, NODE_FOUND, LAST_WORD = range(3)  # places in `Workspace.counts`
@@ -53,6 +64,8 @@ class Workspace(NamedTuple):
     scores: NDArray[np.float64]  # (B + C,) of the prefixes that stay, then of the candidates
     ranks: NDArray[np.float64]  # (B + C,) the same, some of them discounted
     leaders: NDArray[np.void]  # LEADER: hash table of the best prefix of each future
+    spelled: NDArray[np.void]  # SPELLED: hash table of the texts in a frame
+    spelled_stamp: NDArray[np.int32]  # (1,) uses of `spelled` since the workspace was made
     groups: NDArray[np.int64]  # (B + C,) place in `leaders` of each prefix
     bins: NDArray[np.int32]  # histogram of scores; all 0 between uses
     scratch: NDArray[np.float64]  # (B + C,)
@@ -89,6 +102,7 @@ def make_workspace(units: int, beam: int, nodes: int) -> Workspace:
     return Workspace(
         tree=make_tree(nodes), beam=np.zeros(beam, ENTRY), candidates=np.zeros(room - beam, CANDIDATE),
         scores=np.zeros(room), ranks=np.zeros(room), leaders=np.zeros(table_size(room), LEADER),
+        spelled=np.zeros(table_size(room), SPELLED), spelled_stamp=np.zeros(1, np.int32),
         groups=np.zeros(room, np.int64), bins=np.zeros(BINS, np.int32), scratch=np.zeros(room),
         probs=np.zeros(units, np.float32),
         tokens=np.zeros(units, np.int32), positions=np.full(units, NONE, np.int32),

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.jit import Integer, inlined, kernel
+from asr.decoding.look_ahead import LookAheadArrays, look_ahead
 from asr.decoding.ngram import NGramArrays, ngram_step
 from asr.decoding.phrase_automaton import BOUNDARY, PhraseArrays, phrase_gain, phrase_step
 from asr.decoding.prefix_tree import NONE, ROOT, PrefixTree
+from asr.decoding.same_text import TextArrays
 from asr.decoding.spelling import START, SpellingArrays, count_words, goes_on, spell
 
 NO_SCORING, SCORE_UNITS, SCORE_WORDS = 0, 1, 2  # what the language model or lexicon is about
@@ -37,7 +39,7 @@ class Fusion(NamedTuple):
     alpha: float
     word_gain: float  # e^beta
     unknown_gain: float
-    highest_gain: float  # of any arc, phrases apart
+    highest_gain: float  # of any arc of a unit model, phrases apart
     start_state: int
     roles: NDArray[np.uint8]  # (V,) INSIDE, SEPARATOR, WORD_BEGIN or EITHER
     token_words: NDArray[np.int32]  # (V,) language-model word of each unit (SCORE_UNITS)
@@ -45,6 +47,8 @@ class Fusion(NamedTuple):
     ngram: NGramArrays
     graph: SpellingArrays
     phrases: PhraseArrays
+    texts: TextArrays
+    ahead: LookAheadArrays
 
 
 @kernel
@@ -72,6 +76,8 @@ def weighted_word(fusion: Fusion, state: Integer, word: Integer) -> tuple[float,
 def finish_word(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Integer) -> tuple[float, Integer, Integer]:
     """Factor, next language-model state and lexicon word (or NONE) of ending the word in progress.
 
+    The factor is that of the word, less what the prefix has had of it while the word was in progress.
+
     Args:
         index: the node of the prefix.
         variant: h reads the units as homophone h - 1.
@@ -84,13 +90,13 @@ def finish_word(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Integ
     if count_words(fusion.graph, state) > 0:
         word = fusion.graph.words[fusion.graph.offsets[state] + variant - 1]
         gain, after = weighted_word(fusion, lm_state, fusion.lexicon_words[word])
-        return gain, after, np.int64(word)
+        return gain / look_ahead(fusion.ahead, state), after, np.int64(word)
     if not fusion.open_vocabulary:
         return 0.0, lm_state, NONE
     gain, after = weighted_word(fusion, lm_state, UNKNOWN_WORD)
     if state == NONE:
         gain /= fusion.unknown_gain  # already paid where the word left the vocabulary
-    return gain, after, NONE
+    return gain / look_ahead(fusion.ahead, state), after, NONE
 
 
 @inlined
@@ -125,17 +131,59 @@ def last_variant(fusion: Fusion, tree: PrefixTree, index: Integer, token: Intege
 
 
 @inlined
-def arc_bound(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
-    """No arc from this prefix has a higher factor."""
-    bound = fusion.highest_gain
-    if fusion.has_phrases:
-        bound *= fusion.phrases.bounds[tree.nodes[index]["phrase"]]
-    return bound
+def inner_bound(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
+    """No arc from this prefix has a higher factor, unless it ends a word."""
+    bound = 1.0
+    if fusion.scoring == SCORE_UNITS:
+        bound = fusion.highest_gain
+    elif fusion.scoring == SCORE_WORDS:
+        bound = max(bound, fusion.ahead.first_factor)
+        bound = max(bound, leaving_gain(fusion) / look_ahead(fusion.ahead, tree.nodes[index]["spelling"]))
+    return bound * phrase_bound(fusion, tree, index)
+
+
+@inlined
+def word_end_bound(fusion: Fusion, tree: PrefixTree, index: Integer, prob: float, floor: float) -> float:
+    """No arc from this prefix that ends a word has a higher factor; a guess, if `prob` times it is below `floor`."""
+    phrases = phrase_bound(fusion, tree, index)
+    after = max(1.0, fusion.ahead.first_factor, leaving_gain(fusion)) * phrases
+    guess = fusion.word_gain / look_ahead(fusion.ahead, tree.nodes[index]["spelling"]) * after
+    if tree.nodes[index]["end_gain"] < 0.0 and prob * guess < floor:
+        return guess
+    if count_words(fusion.graph, tree.nodes[index]["spelling"]) > 1:
+        return guess
+    return end_gain(fusion, tree, index, 1) * after
+
+
+@inlined
+def correction(fusion: Fusion, before: Integer, variant: Integer, after: Integer) -> float:
+    """What `arc_gain` guesses wrong about an arc between two states of spelling, as a factor."""
+    if fusion.scoring != SCORE_WORDS or after < 0 or after == START:
+        return 1.0
+    guess = fusion.ahead.first_factor
+    if variant == 0 and before != START and before != fusion.graph.marker_state:
+        guess = look_ahead(fusion.ahead, before)
+    return look_ahead(fusion.ahead, after) / guess
+
+
+@inlined
+def leaving_gain(fusion: Fusion) -> float:
+    """Factor that a prefix has for a word outside the vocabulary."""
+    return fusion.unknown_gain * fusion.ahead.unknown_factor if fusion.open_vocabulary else 0.0
+
+
+@inlined
+def phrase_bound(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
+    """No arc from this prefix has a higher factor from the phrases."""
+    return fusion.phrases.bounds[tree.nodes[index]["phrase"]] if fusion.has_phrases else 1.0
 
 
 @inlined
 def arc_gain(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, variant: Integer) -> float:
-    """Factor of extending a prefix by a unit."""
+    """Factor of extending a prefix by a unit; a guess, to be corrected by `correction`, where a word begins or goes on.
+
+    To look ahead from where the unit leads means to look that up, which only those that enter the beam are worth.
+    """
     node = tree.nodes[index]
     gain = 1.0
     if fusion.scoring == SCORE_UNITS:
@@ -145,8 +193,11 @@ def arc_gain(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, v
         if variant > 0:
             gain = end_gain(fusion, tree, index, variant)
             state, followers = START, fusion.graph.followers[START]
-        if fusion.roles[token] != SEPARATOR and state >= 0 and not goes_on(fusion.graph, state, followers, token):
-            gain *= fusion.unknown_gain if fusion.open_vocabulary else 0.0
+        if fusion.roles[token] != SEPARATOR and state >= 0:
+            if not goes_on(fusion.graph, state, followers, token):
+                gain *= leaving_gain(fusion) / look_ahead(fusion.ahead, state)
+            elif state == START or state == fusion.graph.marker_state:
+                gain *= fusion.ahead.first_factor
     if fusion.has_phrases and gain > 0.0:
         gain *= phrase_gain(fusion.phrases, node["phrase"], token)
     return gain
@@ -181,6 +232,7 @@ def set_states(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
             node["spelling"] = spell(fusion.graph, state, token) if state >= 0 else NONE
         if node["spelling"] >= 0:
             node["followers"] = fusion.graph.followers[node["spelling"]]
+        node["gain"] *= correction(fusion, parent["spelling"], node["variant"], node["spelling"])
     if fusion.has_phrases:
         node["phrase"] = phrase_step(fusion.phrases, parent["phrase"], token)
 

@@ -22,8 +22,10 @@ from asr.decoding.fusion import (
 )
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.lm_text import lm_symbols
+from asr.decoding.look_ahead import look_ahead_of, no_look_ahead, weighed
 from asr.decoding.ngram import NGramArrays, NGramModel
 from asr.decoding.phrase_automaton import no_phrases
+from asr.decoding.same_text import no_texts, texts_of
 from asr.decoding.spelling import empty_graph
 from asr.decoding.vocabulary_check import check_phrases, missing_units, missing_words, spell_vocabulary
 from asr.errors import DecodingError
@@ -90,6 +92,9 @@ def build_knowledge(
             scoring=SCORE_WORDS, graph=spelled.arrays, lexicon_words=_lm_words(spelled.words, lm, lexicon),
             roles=unit_roles(units, SCORE_WORDS, lexicon is not None), open_vocabulary=lexicon is None,
         )  # fmt: skip
+        fusion = fusion._replace(
+            ahead=look_ahead_of(fusion.graph, fusion.lexicon_words, lm.arrays if lm is not None else None)
+        )
     elif lm is not None:
         fusion = fusion._replace(scoring=SCORE_UNITS, token_words=unit_words(units, lm))
     if lm is not None:
@@ -98,6 +103,7 @@ def build_knowledge(
         if lexicon is not None:
             check_phrases(phrases.boosts, lexicon)
         fusion = fusion._replace(has_phrases=True, phrases=phrases.arrays)
+    fusion = fusion._replace(texts=texts_of(units, told_apart=bool(names) or fusion.scoring == SCORE_UNITS))
     return Knowledge(reweighted(fusion, weights), names)
 
 
@@ -107,15 +113,19 @@ def no_knowledge(units: int) -> Fusion:
         scoring=NO_SCORING, has_lm=False, open_vocabulary=True, has_phrases=False, alpha=0.0, word_gain=1.0,
         unknown_gain=1.0, highest_gain=1.0, start_state=0, roles=np.full(units, INSIDE, np.uint8),
         token_words=np.zeros(units, np.int32), lexicon_words=np.zeros(1, np.int32), ngram=_no_ngrams(),
-        graph=empty_graph(units), phrases=no_phrases(units),
+        graph=empty_graph(units), phrases=no_phrases(units), texts=no_texts(), ahead=no_look_ahead(),
     )  # fmt: skip
 
 
 def reweighted(fusion: Fusion, weights: Weights) -> Fusion:
     """The same knowledge, weighed otherwise."""
+    word_gain, unknown_gain = math.exp(weights.beta), math.exp(-weights.unknown_penalty)
+    ahead = fusion.ahead
+    if fusion.scoring == SCORE_WORDS:
+        ahead = weighed(ahead, fusion.graph, weights.alpha, word_gain, unknown_gain)
     return fusion._replace(
-        alpha=float(weights.alpha), word_gain=math.exp(weights.beta), unknown_gain=math.exp(-weights.unknown_penalty),
-        highest_gain=max(1.0, math.exp(weights.beta)) if fusion.scoring != NO_SCORING else 1.0,
+        alpha=float(weights.alpha), word_gain=word_gain, unknown_gain=unknown_gain,
+        highest_gain=max(1.0, word_gain) if fusion.scoring == SCORE_UNITS else 1.0, ahead=ahead,
     )  # fmt: skip
 
 

@@ -20,6 +20,12 @@ def mixed(key: Integer) -> Integer:
 
 
 @inlined
+def spread(value: Integer) -> Integer:
+    """A number of 64 bits, each of which depends on those of the argument below it."""
+    return (np.uint64(value) ^ (np.uint64(value) >> HIGH)) * MIX
+
+
+@inlined
 def find_slot(keys: NDArray[np.int64], key: Integer) -> Integer:
     """Slot that holds `key`, or the empty slot where it would go."""
     mask = np.uint64(keys.shape[0] - 1)

@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from asr.decoding.prefix_tree import NONE
 from asr.units import Units
 
@@ -62,6 +65,23 @@ def lexicon_words(
         elif position < len(tokens) and variants[position] > 0:
             first = position
     return words
+
+
+def sums_of_groups(scores: NDArray[np.float64], groups: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Scores of texts from those of their spellings.
+
+    Args:
+        scores: (R,) natural log.
+        groups: (R,) the same number for spellings of one text.
+
+    Returns:
+        (R,) natural log: the sum of its group for the best spelling of each text, -inf for the others.
+    """
+    order = np.lexsort((-scores, groups))
+    first = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    found = np.full(len(scores), -np.inf)
+    found[order[first]] = np.logaddexp.reduceat(scores[order], first)
+    return found
 
 
 def distinct(readings: Sequence[Reading], count: int) -> list[Reading]:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asr.decoding.beam_workspace import Settings, Workspace
-from asr.decoding.hashing import HIGH, MIX, ONE
+from asr.decoding.hashing import HIGH, ONE, spread
 from asr.decoding.jit import Integer, inlined, kernel
-from asr.decoding.prefix_tree import VARIANTS_FACTOR
+from asr.decoding.prefix_tree import ROOT, VARIANTS_FACTOR, PrefixTree
 from asr.decoding.selection import beam_cut
 
+WINDOW = 3  # units: while prefixes differ in the last ones, how probable they are is not settled
 SOUNDING = np.uint64(1)
-# What a prefix may lack beside the best of its kind and still be ranked by its score alone, as a factor: with words to
-# tell prefixes apart, those of one kind differ in earlier words only.
-MARGIN, MARGIN_OF_WORDS = np.exp(-2.0), np.exp(-0.5)
 
 
 @kernel
-def rank(ws: Workspace, settings: Settings, margin: float, count: int, best: float) -> float:
+def rank(ws: Workspace, settings: Settings, count: int, best: float) -> float:
     """Rank all prefixes, and find the rank that the last one in the beam has.
 
-    Of prefixes that end in the same unit and in the same states of language model, lexicon and phrases, whatever comes
-    favours the one that is best now, if the last unit is over in both or in neither: while it begins, the prefix is
-    still to receive most of its probability. Pruned paths make a difference, so prefixes within the margin of the best
-    of their kind rank like any other. The rest give way to prefixes with another future, as hypotheses are recombined
-    in decoders of weighted transducers: a factor of 0 drops them, one of `beam_ratio` leaves them the places over.
+    Of prefixes that end in the same `WINDOW` units and in the same states of language model, lexicon and phrases,
+    whatever comes favours the one that is best now, if the last unit is over in both or in neither: while it begins,
+    the prefix is still to receive most of its probability. The rest give way to prefixes with another future, as
+    hypotheses are recombined in decoders of weighted transducers: a factor of 0 drops them, one of `beam_ratio` leaves
+    them the places over.
     """
     width = ws.width[0]
     floor = best * settings.beam_ratio
@@ -57,19 +54,21 @@ def rank(ws: Workspace, settings: Settings, margin: float, count: int, best: flo
         leader["score"] = max(leader["score"], score)
         ws.groups[index] = place
     for index in range(width + count):
-        if ws.ranks[index] > 0.0 and ws.ranks[index] < ws.leaders[ws.groups[index]]["score"] * margin:
+        if ws.ranks[index] > 0.0 and ws.ranks[index] < ws.leaders[ws.groups[index]]["score"]:
             ws.ranks[index] *= settings.discount
     return beam_cut(ws.ranks, width + count, settings.beam, best, ws.bins, ws.scratch)
 
 
 @inlined
-def spread(value: Integer) -> Integer:
-    """A number of 64 bits, each of which depends on those of the argument below it."""
-    return (np.uint64(value) ^ (np.uint64(value) >> HIGH)) * MIX
-
-
-@inlined
-def future_of(node: NDArray[np.void]) -> Integer:
+def future_of(tree: PrefixTree, index: Integer) -> Integer:
     """A number for all that the frames to come depend on."""
-    states = spread(spread(np.uint64(node["lm_state"])) + np.uint64(np.int64(node["spelling"]) + 2))
-    return spread(spread(states + np.uint64(node["phrase"])) + np.uint64(node["token"]))
+    node = tree.nodes[index]
+    value = spread(spread(np.uint64(node["lm_state"])) + np.uint64(np.int64(node["spelling"]) + 2))
+    value = spread(value + np.uint64(node["phrase"]))
+    place: Integer = np.int64(index)
+    for _ in range(WINDOW):
+        value = spread(value + np.uint64(tree.nodes[place]["token"]))
+        if place == ROOT:
+            break
+        place = np.int64(tree.nodes[place]["parent"])
+    return value

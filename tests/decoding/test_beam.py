@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from asr.decoding.automaton import build_model
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.beam_reference import ReferenceKnowledge, ReferenceSearch
+from asr.decoding.beam_reference import ReferenceSearch
 from asr.decoding.biasing import Phrases
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.kneser_ney import train_ngrams
 from asr.decoding.lexicon import Lexicon
+from asr.decoding.reference_knowledge import ReferenceKnowledge
 from asr.errors import DecodingError
 from asr.units import BLANK_SYMBOL, Units
 
@@ -41,7 +42,9 @@ def random_log_probs(frames: int, size: int, seed: int, sharpness: float = 3.0) 
 PRUNED = {
     "no model": (CHARACTERS, None, None, None),
     "words, characters": (CHARACTERS, WORD_LM, None, None),
+    "pieces": (PIECES, None, None, None),
     "words, pieces": (PIECES, WORD_LM, None, None),
+    "lexicon, pieces": (PIECES, WORD_LM, Lexicon.from_words(["ab", "cab", "bad", "dada"]), None),
     "lexicon": (CHARACTERS, WORD_LM, Lexicon.from_words(["ab", "cab", "bad", "dada"]), None),
     "pronunciations": (PHONES, SOUND_LM, SOUNDS, None),
     "phrases": (CHARACTERS, WORD_LM, None, {"ab ab": 3.0, "cab": 1.5, "bad dad": 2.0, "dad a": 1.0}),

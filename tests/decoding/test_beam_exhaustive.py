@@ -14,12 +14,13 @@ import pytest
 
 from asr.decoding.automaton import build_model
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.beam_reference import ReferenceKnowledge, ReferenceSearch
+from asr.decoding.beam_reference import ReferenceSearch
 from asr.decoding.beam_workspace import Settings
 from asr.decoding.biasing import Phrases
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.kneser_ney import train_ngrams
 from asr.decoding.lexicon import Lexicon
+from asr.decoding.reference_knowledge import ReferenceKnowledge
 from asr.units import BLANK_SYMBOL, Units
 
 CASES = 1000
@@ -47,6 +48,7 @@ SOUND_LM = language_model(["one two", "won so yes", "two yes one one", "so so"] 
 MODES = {
     "no model": (CHARACTERS, None, None, None),
     "unit model": (CHARACTERS, UNIT_LM, None, None),
+    "pieces": (TWO_WAYS, None, None, None),
     "unit model over pieces": (PIECES, PIECE_LM, None, None),
     "word model, characters": (CHARACTERS, WORD_LM, None, None),
     "word model, pieces": (PIECES, WORD_LM, None, None),
@@ -131,13 +133,15 @@ def gains(mode: str, frames: int) -> dict[tuple[int, ...], list[tuple[str, float
 
 
 def scores_of(mode: str, log_probs: np.ndarray) -> dict[str, float]:
-    """Score of every text: that of the best way to spell it."""
-    probs, best = probabilities(log_probs), {}
+    """Score of every text: the sum over its spellings, or, where these are scored each by itself, that of the best."""
+    _, lm, lexicon, _ = MODES[mode]
+    told_apart = (lm is not None and lm.unit == "units") or (lexicon is not None and lexicon.has_pronunciations)
+    probs, found = probabilities(log_probs), {}
     for reading, ways in gains(mode, len(log_probs)).items():
         for text, gain in ways:
-            score = math.log(probs[reading]) + gain
-            best[text] = max(best.get(text, -math.inf), score)
-    return best
+            score, before = math.log(probs[reading]) + gain, found.get(text, -math.inf)
+            found[text] = max(before, score) if told_apart else np.logaddexp(before, score)
+    return found
 
 
 def random_log_probs(rng: np.random.Generator, size: int) -> np.ndarray:

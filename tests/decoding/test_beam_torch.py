@@ -24,7 +24,13 @@ WORDS = Units("words", [BLANK_SYMBOL, "<unk>", "one", "two", "six"])
 TEXT = ["ab ba cab", "bac cab a", "cab ab ab", "acc cab bab a", "a bab cac"]  # no d: an unknown unit
 CHARACTER_LM = build_model(train_ngrams([split_characters(line) for line in TEXT * 3], order=4, unit="characters"))
 WORD_LM = build_model(train_ngrams([["one", "two", "six"], ["two", "one"], ["six", "one", "two"]] * 3, order=2))
-MODES = {"no model": (CHARACTERS, None), "characters": (CHARACTERS, CHARACTER_LM), "words": (WORDS, WORD_LM)}
+PIECES = Units("bpe", [BLANK_SYMBOL, "<unk>", "▁", "▁a", "b", "▁ab", "c", "a", "d"], b"unused")
+MODES = {
+    "no model": (CHARACTERS, None),
+    "characters": (CHARACTERS, CHARACTER_LM),
+    "words": (WORDS, WORD_LM),
+    "pieces": (PIECES, None),
+}
 WEIGHTS = Weights(0.8, 0.4, 2.0)
 
 
@@ -86,13 +92,13 @@ def test_any_input_and_width_gives_the_same_best_reading(seed, frames, sharpness
 
 
 def exhaustive(log_probs: np.ndarray, mode: str) -> dict[str, float]:
-    """Score of every text, by summing over all paths and weighing every unit."""
+    """Score of every text: the sum over its spellings, or, where a model weighs every unit, that of the best."""
     units, lm = MODES[mode]
     masses: dict[tuple[int, ...], float] = defaultdict(float)
     for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
         reading = tuple(unit for unit, _ in itertools.groupby(path) if unit)
         masses[reading] += math.exp(log_probs[np.arange(len(path)), path].sum())
-    best: dict[str, float] = {}
+    found: dict[str, float] = {}
     for reading, mass in masses.items():
         score = math.log(mass)
         if lm is not None:
@@ -101,8 +107,9 @@ def exhaustive(log_probs: np.ndarray, mode: str) -> dict[str, float]:
             score += WEIGHTS.alpha * lm.score(symbols) + WEIGHTS.beta * len(symbols)
             score -= WEIGHTS.unknown_penalty * unknown
         text = units.decode(reading)
-        best[text] = max(best.get(text, -math.inf), score)
-    return best
+        before = found.get(text, -math.inf)
+        found[text] = np.logaddexp(before, score) if lm is None else max(before, score)
+    return found
 
 
 @pytest.mark.parametrize("mode", MODES)

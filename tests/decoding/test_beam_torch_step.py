@@ -11,16 +11,20 @@ from asr.decoding.beam_torch_step import (
     EMPTY,
     STAYED,
     Beam,
+    Rules,
     Scorer,
     extended_hash,
     first_beam,
     grow,
 )
+from asr.decoding.beam_torch_texts import tensor_texts
 from asr.decoding.kneser_ney import train_ngrams
 from asr.decoding.ngram_torch import TensorNGram
+from asr.decoding.same_text import no_texts
 
 CPU = torch.device("cpu")
 FREE = Scorer(None, 0.0, torch.zeros(3))
+APART = tensor_texts(no_texts(), CPU)  # no unit is a separator, or a cut of a word
 UNITS = torch.tensor([[1, 2]])
 ALL = torch.tensor([[True, True]])
 
@@ -31,7 +35,7 @@ def row(*probs: float) -> torch.Tensor:
 
 def step(beam: Beam, frame: torch.Tensor, scorer: Scorer = FREE, tried: torch.Tensor = ALL, threshold: float = 1e9):
     batch = len(frame)
-    return grow(beam, frame, UNITS.expand(batch, 2), tried.expand(batch, 2), scorer, threshold, 0.0)
+    return grow(beam, frame, UNITS.expand(batch, 2), tried.expand(batch, 2), Rules(scorer, APART, threshold, 0.0))
 
 
 def masses(frames: list[torch.Tensor], width: int = 16) -> dict[tuple[int, ...], float]:
@@ -167,8 +171,8 @@ def test_a_full_beam_keeps_the_best_of_each_future():
     """After two frames (), (1,), (2,), (1, 2), (2, 1) compete for three places: two pairs end in the same unit."""
     beam = step(first_beam(1, 3, 0, CPU), row(0.1, 0.6, 0.3)).beam
     frame = row(0.1, 0.45, 0.45)
-    freely = grow(beam, frame, UNITS, ALL, FREE, 1e9, 0.0)
-    apart = grow(beam, frame, UNITS, ALL, FREE, 1e9, -math.inf)
+    freely = grow(beam, frame, UNITS, ALL, Rules(FREE, APART, 1e9, 0.0))
+    apart = grow(beam, frame, UNITS, ALL, Rules(FREE, APART, 1e9, -math.inf))
     chosen = [
         (origin, token) for origin, token in zip(apart.origins[0].tolist(), apart.tokens[0].tolist(), strict=True)
     ]
@@ -177,6 +181,8 @@ def test_a_full_beam_keeps_the_best_of_each_future():
     assert freely.best.item() == apart.best.item()  # the best is always kept
     assert len({(beam.last[0, origin].item(), token) for origin, token in chosen}) == len(chosen)
     assert all(token in (1, 2) for token in grown)
-    roomy = grow(step(first_beam(1, 16, 0, CPU), row(0.1, 0.6, 0.3)).beam, frame, UNITS, ALL, FREE, 1e9, -math.inf)
+    roomy = grow(
+        step(first_beam(1, 16, 0, CPU), row(0.1, 0.6, 0.3)).beam, frame, UNITS, ALL, Rules(FREE, APART, 1e9, -math.inf)
+    )
     alive = torch.logaddexp(roomy.beam.blank, roomy.beam.label) > -math.inf
     assert alive.sum() == 5  # with room for all nothing is dropped

@@ -8,7 +8,6 @@ from asr.decoding.beam import BeamDecoder, BeamOptions
 from asr.decoding.beam_workspace import Settings
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.recombination import MARGIN, MARGIN_OF_WORDS
 from asr.units import BLANK_SYMBOL, Units
 
 CHARACTERS = Units("characters", [BLANK_SYMBOL, " ", *"abcdz"])
@@ -61,7 +60,3 @@ def test_a_beam_that_is_not_full_drops_nothing(nbest):
     (best, *_) = BeamDecoder(CHARACTERS, 0.1, options=options).decode(DOUBTFUL[:6])
     (wider, *_) = BeamDecoder(CHARACTERS, 0.1, options=BeamOptions(20_000, -1e9, 1e9, words=False)).decode(DOUBTFUL[:6])
     assert (best.text, best.score) == (wider.text, wider.score)
-
-
-def test_the_margins_are_factors():
-    assert 0.0 < MARGIN < MARGIN_OF_WORDS < 1.0

@@ -8,8 +8,8 @@ One process, one thread. Every system decodes the whole set, then the next one d
 the median over utterances of an utterance's median milliseconds of processor time, which other work on the machine
 disturbs less than wall time. What a peer wants its input to be (probabilities, a tensor) is made beforehand. Search
 quality is the share of utterances in which a system's text has the highest exact score that any of them found: the CTC
-probability summed over all paths, times the language model's with the same weights. For BPE it is the probability of
-the text's own spelling by SentencePiece. `--lm` is an ARPA file, which the peers read too.
+probability summed over all paths of all spellings of the text (cuts into BPE pieces, repeated spaces), times the
+language model's with the same weights. `--lm` is an ARPA file, which the peers read too.
 
 Rows: {"case", "system", "metric", "value", "unit"}; systems are named as on PyPI, ours is `ours`; `ours, word times` is
 the default, with times and confidence of words.
@@ -40,10 +40,10 @@ import synthetic_posteriors
 from decode_peers import System, Task, systems
 from rapidfuzz.distance import Levenshtein
 
-from asr.decoding.alignment import score_tokens
 from asr.decoding.lm_files import load_lm
 from asr.decoding.log_probs import read_log_probs, read_meta
 from asr.decoding.ngram import NGramModel
+from asr.decoding.spellings import score_text
 from asr.scoring.readers import read_transcripts
 from asr.units import Units
 
@@ -213,7 +213,7 @@ def exact_score(task: Task, log_probs: np.ndarray, text: str) -> float:
     known = task.lm.ids
     if task.kind == "lexicon" and any(word not in known for word in words):
         return -math.inf
-    score = score_tokens(log_probs, task.units.encode(text))
+    score = score_text(log_probs, text, task.units)
     if task.kind == "none":
         return score
     unknown = sum(word not in known for word in words)

@@ -1,0 +1,131 @@
+"""What a word in progress can still become, so that unlikely words lose before they end.
+
+S: states of the spelling graph. Without it a prefix pays for its last word only at the word's end, and a narrow beam is
+full of beginnings of words that the language model hardly knows. Each state of the spelling graph therefore has a
+factor, that of the best word which can still come of it by the model's unigram probability. A prefix has it while the
+word is in progress and gives it back when the word ends and its own factor is known, so it changes what is pruned and
+no final score: look-ahead as in decoders over prefix trees (Steinbiss, Tran & Ney 1994; Ortmanns, Ney & Eiden 1996).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.decoding.jit import Integer, inlined, kernel
+from asr.decoding.ngram import UNKNOWN_ID, NGramArrays, ngram_step
+from asr.decoding.spelling import START, SpellingArrays
+
+EMPTY_HISTORY = 0  # the language model's state of knowing nothing
+
+
+class LookAheadArrays(NamedTuple):
+    """What can come of each state, weighed."""
+
+    best: NDArray[np.float64]  # (S,) highest unigram natural-log probability of a word that the language model knows
+    unknown: NDArray[np.float64]  # (S,) 0 where a word that it does not know can come, else -inf
+    unknown_log_prob: float  # of the unknown word
+    factors: NDArray[np.float64]  # (S,) the factor that a prefix has in this state; 1 where no word is in progress
+    unknown_factor: float  # the same outside the vocabulary
+    first_factor: float  # the same for a word of which nothing is known yet
+
+
+@inlined
+def look_ahead(ahead: LookAheadArrays, spelling: Integer) -> float:
+    """The factor that a prefix has for its word in progress."""
+    return ahead.factors[spelling] if spelling >= 0 else ahead.unknown_factor
+
+
+def no_look_ahead() -> LookAheadArrays:
+    """For searches that do not score words."""
+    none = np.zeros(1)
+    return LookAheadArrays(none, none, 0.0, np.ones(1), 1.0, 1.0)
+
+
+def look_ahead_of(
+    graph: SpellingArrays, lexicon_words: NDArray[np.int32], ngram: NGramArrays | None
+) -> LookAheadArrays:
+    """What can come of each state, not yet weighed.
+
+    Args:
+        graph: spells the words.
+        lexicon_words: language-model word of each word in the graph.
+        ngram: the language model, or None.
+    """
+    states = len(graph.offsets) - 1
+    best, unknown = np.full(states, -np.inf), np.full(states, -np.inf)
+    scores = unigram_scores(ngram, int(lexicon_words.max(initial=0)) + 1) if ngram is not None else None
+    sources = np.repeat(np.arange(states), np.diff(graph.offsets))
+    words = lexicon_words[graph.words[: len(sources)]]
+    is_known = (words != UNKNOWN_ID) if scores is not None else np.ones(len(words), bool)
+    values = scores[words] if scores is not None else np.zeros(len(words))
+    np.maximum.at(best, sources[is_known], values[is_known])
+    unknown[sources[~is_known]] = 0.0
+    spread_back(graph.keys, graph.next_states, graph.units, best)
+    spread_back(graph.keys, graph.next_states, graph.units, unknown)
+    log_prob = float(scores[UNKNOWN_ID]) if scores is not None else 0.0
+    return LookAheadArrays(best, unknown, log_prob, np.ones(states), 1.0, 1.0)
+
+
+def weighed(
+    ahead: LookAheadArrays, graph: SpellingArrays, alpha: float, word_gain: float, unknown_gain: float
+) -> LookAheadArrays:
+    """The same with factors.
+
+    Args:
+        ahead: what can come of each state.
+        graph: its states.
+        alpha: weight of the language model.
+        word_gain: factor of every word.
+        unknown_gain: further factor of a word that the model does not know.
+    """
+    unknown_factor = word_gain * float(np.exp(alpha * ahead.unknown_log_prob))
+    known = word_gain * np.exp(alpha * np.where(np.isneginf(ahead.best), -1e9, ahead.best))
+    factors = np.maximum(known, np.where(np.isneginf(ahead.unknown), 0.0, unknown_factor * unknown_gain))
+    factors = np.where(factors > 0.0, factors, 1.0)
+    first_factor = float(factors[START])
+    factors[START] = 1.0
+    if graph.marker_state >= 0:
+        factors[graph.marker_state] = 1.0
+    return ahead._replace(factors=factors, unknown_factor=unknown_factor, first_factor=first_factor)
+
+
+def unigram_scores(ngram: NGramArrays, count: int) -> NDArray[np.float64]:
+    """Natural-log unigram probabilities of the first `count` words of a language model."""
+    scores = np.empty(max(count, UNKNOWN_ID + 1))
+    fill_unigrams(
+        ngram.keys, ngram.arcs, ngram.log_probs, ngram.next_states, ngram.backoffs, ngram.backoff_states,
+        ngram.vocabulary_size, scores,
+    )  # fmt: skip
+    return scores
+
+
+@kernel
+def fill_unigrams(
+    keys: NDArray[np.int64], arcs: NDArray[np.int32], log_probs: NDArray[np.float32], next_states: NDArray[np.int32],
+    backoffs: NDArray[np.float32], backoff_states: NDArray[np.int32], vocabulary_size: int, scores: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Fill in the scores of the words 0, 1, ..."""
+    for word in range(scores.shape[0]):
+        scores[word], _ = ngram_step(
+            keys, arcs, log_probs, next_states, backoffs, backoff_states, vocabulary_size, EMPTY_HISTORY, word
+        )
+
+
+@kernel
+def spread_back(
+    keys: NDArray[np.int64], next_states: NDArray[np.int32], units: int, values: NDArray[np.float64]
+) -> None:
+    """Give every state the highest of its own value and those of all states that can be reached from it."""
+    changed = True
+    while changed:
+        changed = False
+        for slot in range(keys.shape[0]):
+            if keys[slot] >= 0:
+                source = keys[slot] // units
+                value = values[next_states[slot]]
+                if value > values[source]:
+                    values[source] = value
+                    changed = True
