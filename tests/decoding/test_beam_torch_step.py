@@ -16,6 +16,7 @@ from asr.decoding.beam_torch_step import (
     extended_hash,
     first_beam,
     grow,
+    with_unit,
 )
 from asr.decoding.beam_torch_texts import tensor_texts
 from asr.decoding.kneser_ney import train_ngrams
@@ -186,3 +187,41 @@ def test_a_full_beam_keeps_the_best_of_each_future():
     )
     alive = torch.logaddexp(roomy.beam.blank, roomy.beam.label) > -math.inf
     assert alive.sum() == 5  # with room for all nothing is dropped
+
+
+def two_prefixes(recent: tuple[int, int]) -> Beam:
+    """A full beam of two prefixes that end in unit 1 and a blank."""
+    beam = first_beam(1, 2, 0, CPU)
+    hashes, last = torch.tensor([[10, 11]]), torch.tensor([[1, 1]])
+    blank = torch.tensor([[0.5, 0.4]]).log()
+    return beam._replace(hashes=hashes, parents=hashes + 10, last=last, recent=torch.tensor([recent]), blank=blank)
+
+
+def chosen_from(beam: Beam, frame: torch.Tensor, discount: float = -math.inf) -> list[tuple[int, int]]:
+    growth = grow(beam, frame, UNITS, ALL, Rules(FREE, APART, 1e9, discount))
+    alive = torch.logaddexp(growth.beam.blank, growth.beam.label)[0] > -math.inf
+    return list(zip(growth.origins[0, alive].tolist(), growth.tokens[0, alive].tolist(), strict=True))
+
+
+def test_only_prefixes_with_the_same_last_units_give_way_to_each_other():
+    frame = row(0.6, 0.0, 0.4)  # staying 0.3 and 0.24, longer 0.2 and 0.16
+    assert chosen_from(two_prefixes((7, 8)), frame) == [(0, STAYED), (1, STAYED)]
+    assert chosen_from(two_prefixes((7, 7)), frame) == [(0, STAYED), (0, 2)]
+    assert chosen_from(two_prefixes((7, 7)), frame, discount=0.0) == [(0, STAYED), (1, STAYED)]
+
+
+def test_a_full_beam_takes_no_prefix_far_below_all_that_stay():
+    frame = row(0.9, 0.0, 0.1)  # staying 0.45 and 0.36, longer 0.05 and 0.04: below 0.36 / e
+    assert chosen_from(two_prefixes((7, 7)), frame) == [(0, STAYED), (1, STAYED)]
+
+
+def test_the_last_three_units_are_remembered():
+    recent = torch.tensor(0)
+    seen = []
+    for unit in (5, 6, 7, 8, 5, 6, 7):
+        recent = with_unit(recent, torch.tensor(unit))
+        seen.append(recent.item())
+    assert seen[2] == seen[6]  # (5, 6, 7) and (..., 8, 5, 6, 7)
+    assert len(set(seen)) == len(seen) - 1
+    most = with_unit(torch.tensor((1 << 60) - 1), torch.tensor((1 << 20) - 1))
+    assert most.item() == (1 << 60) - 1  # never negative
