@@ -22,6 +22,7 @@ from asr.decoding.beam_torch_texts import (
     IMPOSSIBLE,
     TensorTexts,
     add_separators,
+    first_alike,
     merge_longer,
     says_nothing,
     text_after,
@@ -219,9 +220,7 @@ def _worse(beam: Beam, sounding: Tensor, scores: Tensor) -> Tensor:
 
 def _best_of_kind(columns: Tensor, alike: Tensor) -> Tensor:
     """The best score in each column among the rows that are alike: (B, K, N), (B, K, K) -> (B, K, N)."""
-    width = columns.shape[1]
-    places = torch.arange(width, device=columns.device)
-    groups = torch.where(alike, places, width).amin(dim=2)[:, :, None].expand_as(columns)
+    groups = first_alike(alike)[:, :, None].expand_as(columns)
     return torch.full_like(columns, IMPOSSIBLE).scatter_reduce(1, groups, columns, "amax").gather(1, groups)
 
 

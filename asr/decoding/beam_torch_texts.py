@@ -108,7 +108,7 @@ def text_groups(texts: TensorTexts, numbers: Tensor, last: Tensor, slots: Tensor
         known: (B, K) whether these are in the beam.
     """
     if texts.by_pieces:
-        return _first_alike(numbers[:, :, None] == numbers[:, None, :])
+        return first_alike(numbers[:, :, None] == numbers[:, None, :])
     here = torch.arange(last.shape[1], device=last.device).expand_as(last)
     closed = known & (last == texts.separator) & (last != NO_SEPARATOR)
     return torch.where(closed, slots, here)
@@ -145,12 +145,12 @@ def _sum_alike(texts: TensorTexts, numbers: Tensor, last: Tensor, tokens: Tensor
     """
     same = numbers[:, :, None] == numbers[:, None, :]
     begins = _word_begins(texts, last)
-    alike = _first_alike(same & (begins[:, :, None] == begins[:, None, :]))
-    groups = torch.where(texts.begins_word[tokens][:, None, :], _first_alike(same)[:, :, None], alike[:, :, None])
+    alike = first_alike(same & (begins[:, :, None] == begins[:, None, :]))
+    groups = torch.where(texts.begins_word[tokens][:, None, :], first_alike(same)[:, :, None], alike[:, :, None])
     return _sums(longer, groups)
 
 
-def _first_alike(alike: Tensor) -> Tensor:
+def first_alike(alike: Tensor) -> Tensor:
     """The first place that each is alike to: (B, K, K) -> (B, K)."""
     return alike.to(torch.uint8).argmax(dim=2)
 
