@@ -126,8 +126,8 @@ class BeamSearch:
         different: set[str] = set()
         for index in np.argsort(-scores, kind="stable").tolist():
             worth = len(found) < rivals and scores[index] > found[0].score - NEGLIGIBLE if found else True
-            if len(different) >= texts and not worth:
-                break
+            if scores[index] == -np.inf or (len(different) >= texts and not worth):
+                break  # -inf: another spelling of a text that is listed with the sum of them all
             reading = self._reading(int(nodes[index]), float(scores[index]), float(gains[index]), int(words[index]))
             found.append(reading)
             different.add(reading.text)

@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.decoding.prefix_tree import NONE
-from asr.decoding.readings import Reading, distinct, lexicon_words, posteriors
+from asr.decoding.readings import Reading, distinct, lexicon_words, posteriors, sums_of_groups
 from asr.units import BLANK_SYMBOL, Units
 
 CHARACTERS = Units("characters", [BLANK_SYMBOL, " ", *"ab"])
@@ -49,3 +50,14 @@ def test_shares_sum_to_one_and_keep_their_ratios(scores):
     assert sum(shares) == pytest.approx(1.0)
     for share, score in zip(shares, scores, strict=True):
         assert share == pytest.approx(max(shares) * math.exp(score - max(scores)))
+
+
+def test_spellings_of_a_text_are_summed_and_the_best_stands_for_them():
+    scores = np.log([0.2, 0.3, 0.1, 0.25])
+    found = sums_of_groups(scores, np.array([0, 1, 1, 0], np.int32))
+    assert np.exp(found) == pytest.approx([0.0, 0.4, 0.0, 0.45])
+
+
+def test_texts_with_one_spelling_keep_their_scores():
+    scores = np.array([-3.0, -1.0, -2.0])
+    assert sums_of_groups(scores, np.array([2, 0, 1], np.int32)).tolist() == scores.tolist()
