@@ -6,7 +6,7 @@ Shapes: B utterances, T frames (longest of the batch), F inputs, H memory cells 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,18 @@ from torch.autograd.function import once_differentiable
 
 from asr.model import lstm_kernel
 from asr.model.products import possible, real_rows, times, transposed_times
+from asr.model.threads import run_parts
 from asr.model.tiles import PANEL, pack
 
 
 def applies(x: Tensor, hidden: int) -> bool:
     """Whether `recurrence` can be used: training in float32 on the CPU, with cells that fill whole panels."""
     return possible(x) and 4 * hidden % PANEL == 0
+
+
+def trains_with_kernels(hidden: int, device: torch.device, precision: str) -> bool:
+    """Whether nearly all of a training update is spent in `recurrence` and the kernels beside it."""
+    return device.type == "cpu" and precision == "float32" and hidden > 0 and 4 * hidden % PANEL == 0
 
 
 def recurrence(x: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor]]) -> Tensor:
@@ -98,9 +104,4 @@ def _each_direction(
     def run(direction: int) -> None:
         kernel(*views, *weights[direction], hidden, order, lengths, frames, direction, direction == 1)
 
-    if len(weights) == 1 or torch.get_num_threads() == 1:
-        for direction in range(len(weights)):
-            run(direction)
-    else:
-        with ThreadPoolExecutor(len(weights)) as pool:
-            list(pool.map(run, range(len(weights))))
+    run_parts([partial(run, direction) for direction in range(len(weights))])

@@ -8,12 +8,13 @@ Blocks are sized so that what a tile reads again lies in the first two caches (G
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from asr.model.threads import run_parts, thread_count
 from asr.model.tiles import (
     PANEL,
     ROWS,
@@ -183,12 +184,8 @@ def _pack_panels(source, step, rows, width, packed, packed_step):  # type: ignor
 
 def in_parallel(work: Callable[[int, int], object], count: int, block: int) -> None:
     """Call work(first, last) for parts of range(count), whole blocks each, one a thread of PyTorch's."""
-    threads = min(torch.get_num_threads(), -(-count // block))
     if count == 0:
         return
-    if threads == 1:
-        work(0, count)
-        return
+    threads = min(thread_count(), -(-count // block))
     each = -(-count // (threads * block)) * block
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda first: work(first, min(first + each, count)), range(0, count, each)))
+    run_parts([partial(work, first, min(first + each, count)) for first in range(0, count, each)])

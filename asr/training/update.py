@@ -19,6 +19,8 @@ from torch import Tensor
 from asr.config import TrainingConfig
 from asr.errors import CheckpointError
 from asr.model.acoustic import AcousticModel
+from asr.model.lstm_function import trains_with_kernels
+from asr.model.threads import threads_for_kernels
 from asr.training.distributed import World
 from asr.training.examples import Batch
 from asr.training.memory import BatchSplitter
@@ -87,6 +89,8 @@ class Updater:
         self, model: AcousticModel, settings: TrainingConfig, device: torch.device, world: World | None = None
     ) -> None:
         self.model, self.settings, self.device = model, settings, device
+        cells = next((part.hidden_size for part in model.modules() if isinstance(part, torch.nn.LSTM)), 0)
+        self.by_kernels = trains_with_kernels(cells, device, settings.precision)
         self.world = world or World()
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=0.0, betas=(0.9, settings.beta2), weight_decay=settings.weight_decay,
@@ -225,10 +229,11 @@ class Updater:
         None where the memory did not suffice; by then nothing holds on to the memory of the attempt.
         """
         try:
-            with autocast(self.settings.precision, self.device):
-                losses, log_probs, lengths = batch_losses(self.model, batch, self.settings, self.device)
-            loss = losses.sum() / count
-            (self.scaler.scale(loss) if self.scaler is not None else loss).backward()
+            with threads_for_kernels(self.by_kernels):
+                with autocast(self.settings.precision, self.device):
+                    losses, log_probs, lengths = batch_losses(self.model, batch, self.settings, self.device)
+                loss = losses.sum() / count
+                (self.scaler.scale(loss) if self.scaler is not None else loss).backward()
         except torch.OutOfMemoryError:
             return None
         return loss.item(), _blank_rate(log_probs.detach(), lengths)
