@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -73,11 +74,18 @@ def other_cores() -> frozenset[int]:
     """The cores that this process may use, but for the one that the caller runs on; empty where that cannot be told."""
     if not hasattr(os, "sched_getaffinity"):
         return frozenset()
+    own_core = _own_core()
+    return frozenset(os.sched_getaffinity(0) - {own_core()}) if own_core is not None else frozenset()
+
+
+@cache
+def _own_core() -> Callable[[], int] | None:
+    """The C library's `sched_getcpu`, looked up once; None where it has none."""
     try:
-        here = ctypes.CDLL(None).sched_getcpu()
+        found: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
     except (AttributeError, OSError):
-        return frozenset()
-    return frozenset(os.sched_getaffinity(0) - {here})
+        return None
+    return found
 
 
 def _pool() -> ThreadPoolExecutor:

@@ -1,11 +1,13 @@
 """Parts side by side: all are done, errors arrive, and PyTorch has its threads back afterwards."""
 
+import ctypes
 import os
 import threading
 
 import pytest
 import torch
 
+from asr.model import threads as threads_module
 from asr.model.threads import other_cores, run_parts, thread_count, threads_for_kernels
 
 
@@ -76,3 +78,45 @@ def test_the_callers_own_cores_stay_as_they_were(threads):
     before = os.sched_getaffinity(0)
     run_parts([lambda: None] * 4)
     assert os.sched_getaffinity(0) == before
+
+
+@pytest.fixture
+def forgotten():
+    """The function of the C library is looked up anew in the test, and again after it."""
+    threads_module._own_core.cache_clear()
+    yield
+    threads_module._own_core.cache_clear()
+
+
+def test_the_c_library_is_opened_once(forgotten, monkeypatch):
+    opened = []
+    original = ctypes.CDLL
+
+    def counted(name):
+        opened.append(name)
+        return original(name)
+
+    monkeypatch.setattr(threads_module.ctypes, "CDLL", counted)
+    for _ in range(5):
+        other_cores()
+    assert len(opened) == int(hasattr(os, "sched_getaffinity"))
+
+
+def test_where_no_core_can_be_told_helpers_run_anywhere(forgotten, monkeypatch, threads):
+    monkeypatch.setattr(threads_module.ctypes, "CDLL", lambda name: object())
+    assert other_cores() == frozenset()
+    done = []
+    run_parts([lambda: done.append(1)] * 3)
+    assert len(done) == 3
+
+
+def test_the_callers_core_is_told_anew_each_time(forgotten):
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("cores cannot be chosen here")
+    allowed = os.sched_getaffinity(0)
+    try:
+        for core in sorted(allowed):
+            os.sched_setaffinity(0, {core})
+            assert core not in other_cores()
+    finally:
+        os.sched_setaffinity(0, allowed)
