@@ -168,6 +168,9 @@ def rescore(
         tuned = tune_file(tune_nbest, lstm, references, inventory, device)
         weights = tuned.weights
         print(f"tuned\t{tuned.errors} of {tuned.reference_words} words wrong, before {tuned.errors_before}")
+        print(
+            f"chosen\tin the middle of {tuned.alike} settings within one standard error of the fewest, {tuned.fewest}"
+        )
     count = rescore_file(nbest, lstm, out, weights, inventory, device)
     print(f"{out}\t{count} lists\tngram {weights.ngram:g} lstm {weights.lstm:g} beta {weights.beta:g}")
 

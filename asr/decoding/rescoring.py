@@ -4,7 +4,8 @@ The score of a reading is log-linear (Och & Ney 2002), in natural logarithms:
 
     acoustic + ngram * log P_ngram + lstm * log P_lstm + beta * words
 
-The weights are chosen on dev lists by the number of word errors.
+The weights are chosen on dev lists by the number of word errors, in the middle of those that the lists cannot tell
+apart (`weight_choice`).
 
 Legend: U utterances, N readings of one, G settings of the weights.
 """
@@ -21,6 +22,7 @@ from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.lm_text import Tokenizer, split_characters
 from asr.decoding.lstm_lm import LstmLanguageModel
 from asr.decoding.perplexity import LanguageModel
+from asr.decoding.weight_choice import choose_setting
 from asr.errors import DecodingError
 
 NGRAM_GRID = tuple(np.arange(0, 1.6, 0.1).round(2).tolist())
@@ -39,12 +41,23 @@ class RescoringWeights:
 
 @dataclass(frozen=True)
 class TunedWeights:
-    """The best weights on the dev set, its word errors with them, and those of the lists as they came."""
+    """The weights chosen on a dev set.
+
+    Attributes:
+        weights: of the language models and words.
+        errors: word errors with them.
+        errors_before: those of the lists as they came.
+        reference_words: of the set.
+        fewest: word errors of the best setting tried.
+        alike: number of settings within one standard error of it.
+    """
 
     weights: RescoringWeights
     errors: int
     errors_before: int
     reference_words: int
+    fewest: int
+    alike: int
 
 
 class InterpolatedModel:
@@ -109,7 +122,7 @@ def tune_weights(
     lstm_grid: Sequence[float] = LSTM_GRID,
     beta_grid: Sequence[float] = BETA_GRID,
 ) -> TunedWeights:
-    """Try every setting of a grid on the dev lists; fewest word errors win, the smallest weights among equals.
+    """Try every setting of a grid on the dev lists and choose among them, see `weight_choice`.
 
     Raises:
         DecodingError: no utterances, an empty list, or numbers of lists, scores and references that differ.
@@ -119,14 +132,17 @@ def tune_weights(
         raise DecodingError("dev set", reason, "give one list with a reading, its scores and a reference an utterance")
     grid = sorted(itertools.product(ngram_grid, lstm_grid, beta_grid), key=lambda g: (abs(g[0]) + abs(g[1]), abs(g[2])))
     settings = np.array([[1.0, *setting] for setting in grid])
-    errors, before = np.zeros(len(grid), np.int64), 0
-    for readings, scores, reference in zip(lists, lstm, references, strict=True):
+    errors, before = np.zeros((len(grid), len(lists)), np.int32), 0
+    for index, (readings, scores, reference) in enumerate(zip(lists, lstm, references, strict=True)):
         wrong = np.array([word_errors(reference, reading.text) for reading in readings])
-        errors += wrong[np.argmax(settings @ _features(readings, scores).T, axis=1)]
+        errors[:, index] = wrong[np.argmax(settings @ _features(readings, scores).T, axis=1)]
         before += int(wrong[0])
-    best = int(np.argmin(errors))
-    words = sum(len(reference.split()) for reference in references)
-    return TunedWeights(RescoringWeights(*map(float, grid[best])), int(errors[best]), before, words)
+    choice = choose_setting(errors, grid)
+    totals = errors.sum(axis=1)
+    return TunedWeights(
+        RescoringWeights(*map(float, grid[choice.index])), int(totals[choice.index]), before,
+        sum(len(reference.split()) for reference in references), int(totals[choice.fewest]), int(choice.alike.sum()),
+    )  # fmt: skip
 
 
 def word_errors(reference: str, hypothesis: str) -> int:

@@ -1,8 +1,8 @@
 """Choosing decoder weights on a development set, from log-probabilities that were computed once.
 
-First every pair of alpha and beta is tried at the given pruning; then, with the best pair, every pair of thresholds.
-Of equally good settings the one is chosen whose neighbours are best (weights), or that is fastest (thresholds): a small
-development set has many ties, and the middle of a flat valley generalises better than its edge.
+First every pair of alpha and beta is tried at the given pruning, and a pair is chosen in the middle of those that the
+set cannot tell from the one of fewest errors (`weight_choice`). Then every pair of thresholds is tried with it: the
+fewest errors win, and of equals the tightest pruning, which is the fastest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import multiprocessing
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from asr.decoding.fusion_setup import Weights
 from asr.decoding.log_probs import check_log_probs, read_log_probs
 from asr.decoding.parallel import repeating
 from asr.decoding.recipe import DecoderRecipe, shared
+from asr.decoding.weight_choice import Choice, choose_setting
 from asr.errors import DecodingError
 from asr.files import atomic_write
 from asr.progress import track
@@ -38,7 +39,7 @@ THRESHOLDS = ((-5.0, 8.0), (-5.0, 12.0), (-8.0, 15.0), (-10.0, 20.0))  # (token_
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting and what it gave on the development set."""
+    """One setting and what it gave on the development set; `by_utterance` are the errors of each utterance, (U,)."""
 
     alpha: float
     beta: float
@@ -47,6 +48,7 @@ class Trial:
     errors: int
     words: int
     milliseconds: float
+    by_utterance: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32), compare=False, repr=False)
 
     @property
     def wer(self) -> float:
@@ -56,12 +58,35 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuning:
-    """All trials, the chosen one, the confidence calibration fitted with it, and the penalty they all had."""
+    """What was tried and what was chosen.
+
+    Attributes:
+        trials: all, those of the first round first.
+        chosen: weights and thresholds.
+        confidence: the calibration fitted with them.
+        choice: how the weights were chosen among the trials of the first round.
+        unknown_penalty: of all trials.
+    """
 
     trials: list[Trial]
     chosen: Trial
     confidence: ConfidenceModel
+    choice: Choice
     unknown_penalty: float = Weights.unknown_penalty
+
+    @property
+    def first_round(self) -> list[Trial]:
+        """The trials of all weights at one pruning."""
+        return self.trials[: len(self.choice.excess)]
+
+    def reason(self) -> str:
+        """How the weights were chosen, in one sentence."""
+        fewest = self.trials[self.choice.fewest]
+        alike, tried = int(self.choice.alike.sum()), len(self.choice.alike)
+        return (
+            f"in the middle of {alike} of {tried} pairs of weights within one standard error of the fewest errors"
+            f" ({fewest.errors} / {fewest.words} at alpha {fewest.alpha:g}, beta {fewest.beta:g})"
+        )
 
 
 def tune(
@@ -100,27 +125,19 @@ def _tune(
     bench = _Bench(recipe, log_probs, references)  # mistakes are reported before any process is started
     grid = [(alpha, beta, *first) for alpha in alphas for beta in betas]
     trials = _try_all(bench, (recipe, log_probs, references), grid, processes)
-    best = choose_weights(trials)
-    log.info("best weights: alpha %g, beta %g (WER %.2f%%)", best.alpha, best.beta, 100 * best.wer)
+    choice = choose_weights(trials)
+    best = trials[choice.index]
+    log.info("weights: alpha %g, beta %g (WER %.2f%%)", best.alpha, best.beta, 100 * best.wer)
     _warn_at_edges(best, alphas, betas)
-    # Times are compared, so the second round is not parallel: processes would slow each other down.
+    # Times are shown, so the second round is not parallel: processes would slow each other down.
     pruned = [bench.run((best.alpha, best.beta, *pair)) for pair in thresholds]
-    chosen = min([best, *pruned], key=lambda trial: (trial.errors, trial.milliseconds)) if pruned else best
-    return Tuning([*trials, *pruned], chosen, bench.calibrate(chosen), recipe.weights.unknown_penalty)
+    chosen = min([best, *pruned], key=lambda trial: (trial.errors, trial.beam_threshold, -trial.token_threshold))
+    return Tuning([*trials, *pruned], chosen, bench.calibrate(chosen), choice, recipe.weights.unknown_penalty)
 
 
-def choose_weights(trials: Sequence[Trial]) -> Trial:
-    """The trial with the fewest errors; of several, the one whose neighbours in the grid err least."""
-    alphas = sorted({trial.alpha for trial in trials})
-    betas = sorted({trial.beta for trial in trials})
-    table = {(alphas.index(trial.alpha), betas.index(trial.beta)): trial for trial in trials}
-
-    def around(place: tuple[int, int]) -> float:
-        steps = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)]
-        near = [table[key] for a, b in steps if (key := (place[0] + a, place[1] + b)) in table]
-        return sum(trial.errors for trial in near) / len(near)
-
-    return table[min(table, key=lambda place: (table[place].errors, around(place)))]
+def choose_weights(trials: Sequence[Trial]) -> Choice:
+    """Choose among trials that differ in alpha and beta, see `weight_choice`."""
+    return choose_setting([t.by_utterance for t in trials], [(t.alpha, t.beta) for t in trials])
 
 
 class _Bench:
@@ -143,11 +160,11 @@ class _Bench:
     def run(self, setting: tuple[float, float, float, float]) -> Trial:
         """Decode the set with (alpha, beta, token_threshold, beam_threshold)."""
         decoder = self._decoder(*setting, words=False)
-        errors, started = 0, time.perf_counter()
-        for name, log_probs in self.utterances:
-            errors += Levenshtein.distance(self.references[name], decoder.decode(log_probs)[0].text.split())
+        errors, started = np.zeros(len(self.utterances), np.int32), time.perf_counter()
+        for index, (name, log_probs) in enumerate(self.utterances):
+            errors[index] = Levenshtein.distance(self.references[name], decoder.decode(log_probs)[0].text.split())
         milliseconds = 1000.0 * (time.perf_counter() - started) / len(self.utterances)
-        return Trial(*setting, errors, self.words, round(milliseconds, 4))
+        return Trial(*setting, int(errors.sum()), self.words, round(milliseconds, 4), errors)
 
     def calibrate(self, trial: Trial) -> ConfidenceModel:
         """Fit the confidence of words to whether they are right."""
@@ -202,23 +219,25 @@ def _try_all(
 def _warn_at_edges(best: Trial, alphas: Sequence[float], betas: Sequence[float]) -> None:
     for name, value, tried in (("alpha", best.alpha, alphas), ("beta", best.beta, betas)):
         if len(tried) > 1 and value in (min(tried), max(tried)) and not (name == "alpha" and value == 0.0):
-            log.warning("the best %s, %g, is at the edge of those tried: try beyond it", name, value)
+            log.warning("the chosen %s, %g, is at the edge of those tried: try beyond it", name, value)
 
 
 def write_tuning(tuning: Tuning, directory: str | Path) -> list[Path]:
     """Write `tuning.tsv` (all trials), `tuning.png` (WER against alpha and beta), `tuned.yaml` and `confidence.json`.
 
-    `tuned.yaml` has the `decoding` section of an experiment's configuration.
+    `tuned.yaml` has the `decoding` section of an experiment's configuration, and says how it was chosen. The table's
+    `standard_error` is that of the difference from the fewest errors, in errors.
     """
     folder = Path(directory)
     names = ["tuning.tsv", "tuning.png", "tuned.yaml", "confidence.json"]
     table, picture, chosen, confidence = (folder / name for name in names)
     with atomic_write(table) as stream:
-        stream.writelines(_rows(tuning.trials))
+        stream.writelines(_rows(tuning))
     keys = ("alpha", "beta", "token_threshold", "beam_threshold")
     section = {"decoder": "beam", **{key: asdict(tuning.chosen)[key] for key in keys}}
     section["unknown_penalty"] = tuning.unknown_penalty
     with atomic_write(chosen) as stream:
+        stream.write(f"# chosen on {tuning.chosen.words} words, {tuning.reason()}\n")
         yaml.safe_dump({"decoding": section}, stream, sort_keys=False)
     tuning.confidence.save(confidence)
     from asr.decoding.tuning_picture import draw_tuning
@@ -227,10 +246,12 @@ def write_tuning(tuning: Tuning, directory: str | Path) -> list[Path]:
     return [table, picture, chosen, confidence]
 
 
-def _rows(trials: Iterable[Trial]) -> Iterable[str]:
-    yield "alpha\tbeta\ttoken_threshold\tbeam_threshold\twer\terrors\twords\tms_per_utterance\n"
-    for t in trials:
+def _rows(tuning: Tuning) -> Iterable[str]:
+    deviations = [f"{deviation:.2f}" for deviation in tuning.choice.standard_errors]
+    deviations += [""] * (len(tuning.trials) - len(deviations))
+    yield "alpha\tbeta\ttoken_threshold\tbeam_threshold\twer\terrors\twords\tms_per_utterance\tstandard_error\n"
+    for t, deviation in zip(tuning.trials, deviations, strict=True):
         yield (
             f"{t.alpha:g}\t{t.beta:g}\t{t.token_threshold:g}\t{t.beam_threshold:g}"
-            f"\t{t.wer:.6f}\t{t.errors}\t{t.words}\t{t.milliseconds:.4f}\n"
+            f"\t{t.wer:.6f}\t{t.errors}\t{t.words}\t{t.milliseconds:.4f}\t{deviation}\n"
         )

@@ -91,5 +91,5 @@ def tune_files(
         f"alpha {best.alpha:g}  beta {best.beta:g}  token_threshold {best.token_threshold:g}"
         f"  beam_threshold {best.beam_threshold:g}\n"
         f"%WER {100 * best.wer:.2f} [ {best.errors} / {best.words} ] in {best.milliseconds:.2f} ms an utterance\n"
-        + "\n".join(map(str, written))
+        f"chosen {tuning.reason()}\n" + "\n".join(map(str, written))
     )

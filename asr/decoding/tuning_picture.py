@@ -16,13 +16,14 @@ MOST_LABELS = 150  # cells beyond which figures in them would overlap
 
 
 def draw_tuning(tuning: Tuning, path: str | Path) -> None:
-    """Draw the first round's WER as a heat map, the chosen weights marked, and write it as PNG."""
+    """Draw the first round's WER as a heat map and write it as PNG.
+
+    The chosen weights are framed; a dot marks those within one standard error of the fewest errors.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    first = tuning.trials[0]
-    pruning = (first.token_threshold, first.beam_threshold)
-    trials = [t for t in tuning.trials if (t.token_threshold, t.beam_threshold) == pruning]
+    trials = tuning.first_round
     alphas, betas = sorted({t.alpha for t in trials}), sorted({t.beta for t in trials})
     wers = np.full((len(betas), len(alphas)), np.nan)
     for trial in trials:
@@ -34,12 +35,20 @@ def draw_tuning(tuning: Tuning, path: str | Path) -> None:
     axes.set_yticks(range(len(betas)), [f"{beta:g}" for beta in betas])
     axes.set_xlabel("alpha: weight of the language model")
     axes.set_ylabel("beta: bonus for a word")
-    axes.set_title(f"WER (%) on {first.words} words; chosen: {tuning.chosen.alpha:g}, {tuning.chosen.beta:g}")
+    axes.set_title(
+        f"WER (%) on {tuning.chosen.words} words; chosen: {tuning.chosen.alpha:g}, {tuning.chosen.beta:g}\n"
+        "dots: within one standard error of the fewest errors",
+        fontsize="medium", wrap=True,
+    )  # fmt: skip
     if wers.size <= MOST_LABELS:
         middle = (np.nanmin(wers) + np.nanmax(wers)) / 2.0
         for (row, column), value in np.ndenumerate(wers):
             color = "white" if value > middle else "black"
             axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=color)
+    for trial, alike in zip(trials, tuning.choice.alike, strict=True):
+        if alike:
+            corner = alphas.index(trial.alpha) + 0.38, betas.index(trial.beta) + 0.3
+            axes.plot(*corner, marker=".", markersize=4, color="red")
     place = alphas.index(tuning.chosen.alpha), betas.index(tuning.chosen.beta)
     axes.plot(*place, marker="s", markersize=22, fillstyle="none", color="red", markeredgewidth=2)
     figure.colorbar(image, ax=axes, label="WER (%)")

@@ -50,15 +50,31 @@ def test_tuning_finds_the_model_that_knows():
         lstm.append([-4.0, -1.0])
         references.append("a b")
     tuned = tune_weights(lists, lstm, references)
-    assert (tuned.errors, tuned.errors_before, tuned.reference_words) == (0, 20, 40)
-    assert tuned.weights == RescoringWeights(ngram=0.0, lstm=0.2, beta=0.0)  # the smallest that overcomes 0.5
-    best = [rescore(readings, scores, tuned.weights)[0].text for readings, scores in zip(lists, lstm, strict=True)]
+    assert (tuned.errors, tuned.fewest, tuned.errors_before, tuned.reference_words) == (0, 0, 20, 40)
+    weights = tuned.weights
+    assert 3.0 * weights.lstm - 2.0 * weights.ngram > 0.5  # what is needed to overcome the acoustic scores
+    assert weights.beta == 1.0  # all readings have two words: any bonus will do, so the middle of those tried
+    best = [rescore(readings, scores, weights)[0].text for readings, scores in zip(lists, lstm, strict=True)]
     assert best == references
 
 
-def test_tuning_prefers_no_weights_when_nothing_helps():
-    tuned = tune_weights([[Hypothesis("a", 0)]], [[-1.0]], ["a"])
-    assert tuned.weights == RescoringWeights(0.0, 0.0, 0.0)
+def test_weights_that_change_nothing_are_the_middle_of_those_tried():
+    tuned = tune_weights([[Hypothesis("a", 0)]], [[-1.0]], ["a"], [0.0, 0.5, 1.0], [0.2, 0.4, 0.6], [-1.0, 0.0, 1.0])
+    assert tuned.weights == RescoringWeights(0.5, 0.4, 0.0)
+    assert tuned.alike == 27
+
+
+def test_a_lucky_setting_does_not_win_over_its_betters():
+    """An utterance that only a huge LSTM weight gets right, beside many that moderate weights get right as well."""
+    lists, lstm = [], []
+    for index in range(12):
+        need = 1.45 if index == 0 else 0.05 + 0.05 * index  # weight of the LSTM beyond which the right one wins
+        lists.append([Hypothesis("a x", 0, acoustic_score=need), Hypothesis("a b", 0, acoustic_score=0.0)])
+        lstm.append([-1.0, 0.0])
+    tuned = tune_weights(lists, lstm, ["a b"] * 12, [0.0], beta_grid=[0.0])
+    assert tuned.fewest == 0
+    assert tuned.errors == 1
+    assert 0.65 < tuned.weights.lstm < 1.4
 
 
 @pytest.mark.parametrize(

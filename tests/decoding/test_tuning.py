@@ -1,4 +1,4 @@
-"""Tuning: the grid finds weights that undo a known mistake, ties go to the middle of a valley, files hold it."""
+"""Tuning: the grid finds weights that undo a known mistake, the middle of equals is taken, files hold it."""
 
 import numpy as np
 import pytest
@@ -40,15 +40,18 @@ def files(tmp_path):
     return tmp_path
 
 
-def trial(alpha: float, beta: float, errors: int) -> Trial:
-    return Trial(alpha, beta, -8.0, 15.0, errors, 100, 1.0)
+def trial(alpha: float, beta: float, by_utterance: list[int]) -> Trial:
+    return Trial(alpha, beta, -8.0, 15.0, sum(by_utterance), 100, 1.0, np.array(by_utterance, np.int32))
 
 
-def test_ties_go_to_the_middle_of_the_valley():
-    errors = [[9, 5, 5, 9], [9, 5, 4, 5], [9, 9, 4, 5], [4, 9, 5, 5]]  # rows: beta; the lone 4 has bad neighbours
-    grid = [trial(0.1 * a, float(b), errors[b][a]) for b in range(4) for a in range(4)]
-    best = choose_weights(grid)
-    assert (round(best.alpha, 1), best.beta, best.errors) in [(0.2, 1.0, 4), (0.2, 2.0, 4)]
+def test_of_weights_that_hardly_differ_the_middle_is_chosen():
+    """Eight utterances; alpha 0.0 is an error ahead by chance, alpha 0.8 clearly worse."""
+    errors = [[0, 0, 1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 1, 1, 1, 1], [1, 1, 0, 1, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1, 1, 1]]
+    trials = [trial(0.2 * index, 0.0, row) for index, row in enumerate([*errors, [3] * 8])]
+    choice = choose_weights(trials)
+    assert choice.fewest == 0
+    assert choice.alike.tolist() == [True, True, True, True, False]
+    assert trials[choice.index].alpha in (0.2, 0.4)
 
 
 def test_weights_that_undo_a_speech_defect_are_found(files):
@@ -58,6 +61,7 @@ def test_weights_that_undo_a_speech_defect_are_found(files):
     assert min(t.errors for t in without) == 2  # both rats
     assert found.chosen.errors == 0
     assert found.chosen.alpha > 0.0
+    assert [sum(t.by_utterance) for t in found.trials] == [t.errors for t in found.trials]
     assert found.confidence.words == 9
 
 
@@ -69,6 +73,17 @@ def test_processes_change_nothing_but_the_times(files):
     )
     assert [(t.alpha, t.beta, t.errors) for t in one.trials] == [(t.alpha, t.beta, t.errors) for t in two.trials]
     assert one.confidence == two.confidence
+    assert one.chosen.alpha == two.chosen.alpha
+    assert one.reason() == two.reason()
+
+
+def test_of_equally_good_pruning_the_tightest_is_chosen_whatever_the_clock_says(files):
+    recipe = DecoderRecipe(files / "units.txt", 0.04, BeamOptions(beam=8), lm=files / "lm")
+    pairs = [(-10.0, 20.0), (-5.0, 8.0), (-8.0, 8.0), (-5.0, 12.0)]
+    found = tune(recipe, files / "dev.npz", TEXTS, alphas=[1.0], betas=[0.0], thresholds=pairs)
+    assert {t.errors for t in found.trials} == {0}
+    assert (found.chosen.token_threshold, found.chosen.beam_threshold) == (-5.0, 8.0)
+    assert found.first_round == found.trials[:1]
 
 
 def test_files_hold_table_picture_settings_and_calibration(files):
@@ -78,16 +93,22 @@ def test_files_hold_table_picture_settings_and_calibration(files):
     assert "%WER 0.00 [ 0 / 9 ]" in report
     table = (files / "out" / "tuning.tsv").read_text().splitlines()
     assert table[0].split("\t")[:2] == ["alpha", "beta"]
+    assert {len(row.split("\t")) for row in table} == {9}
+    assert [row.split("\t")[8] != "" for row in table[1:]] == [True] * 6 + [False] * 4  # weights, then pruning
     assert len(table) == 1 + 3 * 2 + 4
     assert (files / "out" / "tuning.png").read_bytes().startswith(b"\x89PNG")
-    settings = yaml.safe_load((files / "out" / "tuned.yaml").read_text())["decoding"]
+    text = (files / "out" / "tuned.yaml").read_text()
+    reason = "in the middle of 4 of 6 pairs of weights within one standard error of the fewest errors (0 / 9 at"
+    assert text.startswith(f"# chosen on 9 words, {reason}")
+    assert f"chosen {reason}" in report
+    settings = yaml.safe_load(text)["decoding"]
     assert settings["decoder"] == "beam"
     assert set(settings) == {"decoder", "alpha", "beta", "token_threshold", "beam_threshold", "unknown_penalty"}
     assert settings["unknown_penalty"] == 4.0
     assert ConfidenceModel.load(files / "out" / "confidence.json").words == 9
 
 
-def test_a_best_value_at_the_edge_is_warned_of(files, caplog):
+def test_a_chosen_value_at_the_edge_is_warned_of(files, caplog):
     tune_files(files / "dev.npz", TEXTS, files / "out", lm=files / "lm", alphas="0.01,0.02", betas="0")
     assert "is at the edge of those tried" in caplog.text
 
