@@ -29,7 +29,7 @@ def save_checkpoint(folder: str | Path, step: int, state: dict[str, Any], keep: 
     The digest is written after the state: a kill in between leaves a state without digest, which reading passes over.
     """
     folder = Path(folder)
-    path = folder / f"step-{step:08d}{SUFFIX}"
+    path = checkpoint_path(folder, step)
     buffer = io.BytesIO()
     torch.save(state, buffer)
     payload = buffer.getbuffer()  # not a copy: the states of a large model are gigabytes
@@ -42,6 +42,11 @@ def save_checkpoint(folder: str | Path, step: int, state: dict[str, Any], keep: 
         _digest_path(old).unlink(missing_ok=True)
         old.unlink(missing_ok=True)
     return path
+
+
+def checkpoint_path(folder: str | Path, step: int) -> Path:
+    """Where the state after an update lies."""
+    return Path(folder) / f"step-{step:08d}{SUFFIX}"
 
 
 def state_bytes(state: dict[str, Any]) -> int:

@@ -26,6 +26,7 @@ from asr.errors import AsrError
 from asr.features.spec_augment import spec_augment
 from asr.model.ctc import check_feasible
 from asr.seeding import generator_for, uniform_in
+from asr.training.batch_order import SET_ORDER
 from asr.training.epoch_plan import EpochPlan, NamedBatches
 from asr.training.set_rows import SetRows
 from asr.units import Units
@@ -101,11 +102,14 @@ class Examples:
     Attributes:
         rows: ids and targets.
         utterances: by id, in their order; empty in training, where the set may be too large for it.
+        order: in which an epoch's batches come.
 
     Raises:
         FeatureError: the source lacks a speed.
         TrainingError: a target cannot fit its frames (training only).
     """
+
+    order = SET_ORDER
 
     def __init__(
         self,

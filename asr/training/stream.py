@@ -42,6 +42,7 @@ from asr.features.wave_augmentation import WaveAugmenter
 from asr.progress import track
 from asr.training.audio_sets import OF_A_SET
 from asr.training.audio_source import one_thread
+from asr.training.batch_order import SHARDS_ORDER
 from asr.training.epoch_plan import EpochPlan
 from asr.training.examples import Batch, SetFacts, load_in_processes, mask
 from asr.training.set_rows import spell
@@ -86,9 +87,14 @@ class StreamExamples:
         device: where features of audio are computed: on a GPU by the training process, for a whole batch; on the CPU
             by those that load.
 
+    Attributes:
+        order: in which an epoch's batches come.
+
     Raises:
         AsrError: as `check_stream`.
     """
+
+    order = SHARDS_ORDER
 
     def __init__(
         self,

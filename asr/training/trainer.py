@@ -23,7 +23,8 @@ from asr.errors import CheckpointError, TrainingError
 from asr.model.acoustic import AcousticModel
 from asr.seeding import generator_for
 from asr.training.averaging import EpochResult, choose_epochs, epoch_path, prune_epochs, save_epoch
-from asr.training.checkpoint import differing_settings, load_newest, save_checkpoint, state_bytes
+from asr.training.batch_order import require_order
+from asr.training.checkpoint import checkpoint_path, differing_settings, load_newest, save_checkpoint, state_bytes
 from asr.training.distributed import World
 from asr.training.epoch_plan import EpochPlan
 from asr.training.examples import Batch, Examples
@@ -118,7 +119,7 @@ class Trainer:
         """Go back to the newest whole checkpoint; False where there is none.
 
         Raises:
-            CheckpointError: no checkpoint can be read, or it belongs to another experiment.
+            CheckpointError: no checkpoint can be read, or it belongs to another experiment or another order of batches.
         """
         state = self.world.once(lambda: load_newest(self.checkpoints))
         if state is None:
@@ -311,6 +312,7 @@ class Trainer:
         return {
             "config": self.config.model_dump(),
             "units": self.units.symbols,
+            "order": self.train_examples.order,
             "progress": asdict(self.progress),
             "alarm_steps": self.alarm.steps,
             "model": self.model.state_dict(),
@@ -325,6 +327,8 @@ class Trainer:
                 self.checkpoints, f"belongs to an experiment with other settings: {what}", "use another --exp folder"
             )
         progress = dict(state["progress"])
+        path = checkpoint_path(self.checkpoints, progress["step"])
+        require_order(state.get("order"), self.train_examples.order, path)
         progress["history"] = [EpochResult(**result) for result in progress["history"]]
         self.progress = Progress(**progress)
         self.alarm.steps = state["alarm_steps"]
