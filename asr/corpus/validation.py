@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -204,36 +204,44 @@ def _peak(utterance: Utterance, info: AudioInfo, clipped: list[float]) -> float:
 
 
 def compare(
-    utterances: Sequence[Utterance], others: Iterable[Utterance], against: str, *, same_speakers: bool = False
+    utterances: Iterable[Utterance], others: Iterable[Utterance], against: str, *, same_speakers: bool = False
 ) -> Iterator[Offence]:
     """Offences of two sets together: shared ids, speakers and texts.
 
     Args:
-        utterances: the set to be corrected.
+        utterances: the set to be corrected; gone through once, and what is not in the other set is not kept.
         others: the other set.
         against: what to call the other set.
         same_speakers: as for `validate`.
     """
-    lines = {utterance.id: line for line, utterance in enumerate(utterances)}
-    by_speaker = Counter(utterance.speaker for utterance in utterances if utterance.speaker)
-    texts = Counter(utterance.text for utterance in utterances if utterance.text)
+    their_ids: list[str] = []
     their_speakers: set[str] = set()
     their_texts: set[str] = set()
     for other in others:
-        if other.id in lines:
-            yield Offence(
-                "shared id", other.id, f"is in {against} too; keep it in one of them", "drop", lines[other.id]
-            )
+        their_ids.append(other.id)
         their_speakers.add(other.speaker)
         their_texts.add(other.text)
-    for speaker in sorted(their_speakers & set(by_speaker)):
+    lines = dict.fromkeys(their_ids, -1)
+    by_speaker: Counter[str] = Counter()
+    texts: Counter[str] = Counter()
+    total = 0
+    for line, utterance in enumerate(utterances):
+        total += 1
+        if utterance.id in lines:
+            lines[utterance.id] = line
+        if utterance.speaker and utterance.speaker in their_speakers:
+            by_speaker[utterance.speaker] += 1
+        if utterance.text and utterance.text in their_texts:
+            texts[utterance.text] += 1
+    for name in their_ids:
+        if lines[name] >= 0:
+            yield Offence("shared id", name, f"is in {against} too; keep it in one of them", "drop", lines[name])
+    for speaker in sorted(by_speaker):
         message = f"this speaker's {by_speaker[speaker]} utterances are here, and others in {against}; keep all in one"
         yield Offence("shared speaker", speaker, message, "nothing" if same_speakers else "drop")
-    shared = their_texts & set(texts)
-    if shared:
-        count = sum(texts[text] for text in shared)
+    if texts:
         message = (
-            f"{len(shared)} texts, of {count} of {len(utterances)} utterances, are in {against} too; "
+            f"{len(texts)} texts, of {texts.total()} of {total} utterances, are in {against} too; "
             "fine for digits and spelling, a leak for read sentences"
         )
         yield Offence("shared text", "texts", message, "nothing")

@@ -29,7 +29,7 @@ class WaveCache:
         whole_steps: waves are of 16 bits and are kept so, at half the memory; one that is not is not kept.
     """
 
-    def __init__(self, capacities: Sequence[int], limit_bytes: int, *, whole_steps: bool = False) -> None:
+    def __init__(self, capacities: Sequence[int] | np.ndarray, limit_bytes: int, *, whole_steps: bool = False) -> None:
         self.dtype = np.dtype(np.int16 if whole_steps else np.float32)
         ends = np.cumsum(np.asarray(capacities, dtype=np.int64))
         self.places = int(np.searchsorted(ends, limit_bytes // self.dtype.itemsize, side="right"))

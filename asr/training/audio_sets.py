@@ -18,7 +18,7 @@ from asr.features.wave_augmentation import WaveAugmenter
 from asr.features.waves import Waves
 from asr.progress import track
 from asr.training.audio_source import AudioSource
-from asr.training.examples import Examples
+from asr.training.examples import Examples, refuse_shared
 from asr.units import Units
 
 LOGGER = logging.getLogger("asr")
@@ -27,22 +27,24 @@ OF_A_SET, OF_A_SPEAKER = 2000, 50  # utterances that statistics are taken from
 
 
 def load_audio_sets(
-    config: ExperimentConfig, train: Sequence[Utterance], dev: Sequence[Utterance], units: Units, device: torch.device
+    config: ExperimentConfig, train: Iterable[Utterance], dev: Iterable[Utterance], units: Units, device: torch.device
 ) -> tuple[Examples, Examples, Normaliser]:
     """Examples of both sets, and the normaliser that the model will need.
 
     Args:
         config: the experiment.
-        train: training utterances, which are augmented.
-        dev: validation utterances, which are not.
+        train: training utterances, which are augmented; gone through twice.
+        dev: validation utterances, which are not; gone through three times.
         units: of the model.
         device: where features are computed.
 
     Raises:
+        TrainingError: train and dev share utterances.
         AsrError: audio is missing, a folder of noises or rooms holds none, or a text does not fit its utterance.
     """
     settings = config.features
     waves = Waves(train, settings.sample_rate, config.training.audio_cache_mb * MEGABYTE)
+    refuse_shared({utterance.id for utterance in dev if utterance.id in waves.spans})
     augmenter = WaveAugmenter(config.augmentation, settings.sample_rate, config.seed)
     LOGGER.info("audio: %s", augmenter.describe() or "clean")
     normaliser = measured_normaliser(waves, settings)
@@ -53,7 +55,7 @@ def load_audio_sets(
 
 def load_clean_set(
     config: ExperimentConfig,
-    utterances: Sequence[Utterance],
+    utterances: Iterable[Utterance],
     units: Units,
     normaliser: Normaliser,
     device: torch.device,
@@ -62,7 +64,7 @@ def load_clean_set(
 
     Args:
         config: the experiment.
-        utterances: the set.
+        utterances: the set; gone through twice.
         units: of the model.
         normaliser: of the training set; "speaker" measures this set's own.
         device: where features are computed.
@@ -85,30 +87,30 @@ def measured_normaliser(waves: Waves, config: FeatureConfig) -> Normaliser:
     Raises:
         AsrError: unreadable audio.
     """
-    utterances = list(waves.utterances.values())
+    spans = waves.spans
     if config.normalisation == "global":
-        chosen = utterances[:: -(-len(utterances) // OF_A_SET)]
+        chosen = spans.names[:: -(-len(spans) // OF_A_SET)]
         return Normaliser("global", sum(_statistics(waves, chosen, config), CmvnStatistics.empty(config.dimension)))
     if config.normalisation == "speaker":
-        return Normaliser("speaker", speakers=_of_speakers(waves, utterances, config))
+        return Normaliser("speaker", speakers=_of_speakers(waves, config))
     return Normaliser(config.normalisation)
 
 
-def _of_speakers(waves: Waves, utterances: Sequence[Utterance], config: FeatureConfig) -> dict[str, CmvnStatistics]:
-    by_speaker: dict[str, list[Utterance]] = {}
-    for utterance in utterances:
-        theirs = by_speaker.setdefault(utterance.speaker, [])
-        if utterance.speaker and len(theirs) < OF_A_SPEAKER:
-            theirs.append(utterance)
-    chosen = [utterance for theirs in by_speaker.values() for utterance in theirs]
+def _of_speakers(waves: Waves, config: FeatureConfig) -> dict[str, CmvnStatistics]:
     total: dict[str, CmvnStatistics] = {}
-    for utterance, statistics in zip(chosen, _statistics(waves, chosen, config), strict=True):
-        known = total.get(utterance.speaker, CmvnStatistics.empty(config.dimension))
-        total[utterance.speaker] = known + statistics
+    chosen = [
+        (speaker, waves.spans.names[number])
+        for speaker, numbers in waves.spans.by_speaker()
+        for number in numbers[:OF_A_SPEAKER].tolist()
+        if speaker
+    ]
+    names = [name for _, name in chosen]
+    for (speaker, _), statistics in zip(chosen, _statistics(waves, names, config), strict=True):
+        total[speaker] = total.get(speaker, CmvnStatistics.empty(config.dimension)) + statistics
     return total
 
 
-def _statistics(waves: Waves, chosen: Sequence[Utterance], config: FeatureConfig) -> Iterable[CmvnStatistics]:
+def _statistics(waves: Waves, chosen: Sequence[str], config: FeatureConfig) -> Iterable[CmvnStatistics]:
     extractor = FeatureExtractor(config)
-    for utterance in track(chosen, "statistics"):
-        yield CmvnStatistics.of(extractor.single(torch.from_numpy(waves[utterance.id])).numpy())
+    for name in track(chosen, "statistics"):
+        yield CmvnStatistics.of(extractor.single(torch.from_numpy(waves[name])).numpy())

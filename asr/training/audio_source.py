@@ -64,7 +64,7 @@ class AudioSource:
 
     def features(self, names: Sequence[str], loaded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised features (B, T, F) on the device and frames (B,) of waves (B, N) with samples (B,)."""
-        speakers = [self.waves.utterances[name].speaker for name in names]
+        speakers = [self.waves.spans.speaker(name) for name in names]
         if self.late:
             features, frames = self.extractor(loaded.to(self.device, non_blocking=True), lengths)
             return self.normaliser.batch(features, frames, speakers), frames

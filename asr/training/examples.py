@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from asr.batching import Item, arrange_epoch
 from asr.config import ExperimentConfig
 from asr.corpus.utterance import Utterance
-from asr.errors import AsrError
+from asr.errors import AsrError, TrainingError
 from asr.features.spec_augment import spec_augment
 from asr.model.ctc import check_feasible
 from asr.seeding import generator_for, uniform_in
@@ -263,6 +263,20 @@ class Examples:
 
     def _output_frames(self, row: int, speed: float) -> int:
         return -(-self._frames_at(row, speed) // self.config.model.time_reduction)
+
+
+def refuse_shared(names: Collection[str]) -> None:
+    """Refuse to validate on what is trained on.
+
+    Args:
+        names: ids that are in both sets.
+
+    Raises:
+        TrainingError: there are any.
+    """
+    if names:
+        more = f"and {len(names) - 1} more are in train and in dev"
+        raise TrainingError(min(names), more, "keep the sets apart: 'asr prepare'")
 
 
 def load_in_processes(dataset: Dataset[Any], workers: int) -> Iterator[Any]:

@@ -18,7 +18,6 @@ import torch
 
 from asr.config import ExperimentConfig, save_config
 from asr.corpus.manifest import Manifest
-from asr.errors import TrainingError
 from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
 from asr.model.acoustic import AcousticModel
@@ -28,7 +27,7 @@ from asr.training.averaging import average_weights
 from asr.training.determinism import deterministic_algorithms
 from asr.training.distributed import World, check_batches, joined, world_of
 from asr.training.elastic import admit, dismiss
-from asr.training.examples import Examples
+from asr.training.examples import Examples, refuse_shared
 from asr.training.fine_tuning import begin_from
 from asr.training.heap import keep_freed_memory, prepare_little_ahead
 from asr.training.sharded_sets import load_sharded_sets, shards_of
@@ -152,9 +151,7 @@ def load_sets(
         return load_sharded_sets(config, shards, data, units, device)
     train_set, dev_set = (Manifest(data / f"{name}.jsonl", leave_out) for name in ("train", "dev"))
     if config.features.source == "audio":
-        spoken, judged = list(train_set), list(dev_set)
-        _refuse_shared({utterance.id for utterance in spoken} & {utterance.id for utterance in judged})
-        return load_audio_sets(config, spoken, judged, units, device)
+        return load_audio_sets(config, train_set, dev_set, units, device)
     return _load_stored_sets(config, data, train_set, dev_set, units)
 
 
@@ -168,17 +165,10 @@ def _load_stored_sets(
         dev_normaliser = Normaliser.of_directory(data / "features" / "dev", config.features)
     train_source = StoredSource(train_set, stores["train"], train_normaliser)
     train = Examples(train_set, train_source, units, config, training=True)
-    _refuse_shared(train.shared_with(utterance.id for utterance in dev_set))
+    refuse_shared(train.shared_with(utterance.id for utterance in dev_set))
     dev_source = StoredSource(dev_set, stores["dev"], dev_normaliser)
     dev = Examples(dev_set, dev_source, units, config, training=False)
     return train, dev, train_normaliser
-
-
-def _refuse_shared(names: Collection[str]) -> None:
-    if common := sorted(names):
-        raise TrainingError(
-            common[0], f"and {len(common) - 1} more are in train and in dev", "keep the sets apart: 'asr prepare'"
-        )
 
 
 def _card(config: ExperimentConfig, data: Path, train: TrainingSet, dev: Examples, summary: TrainingSummary) -> str:

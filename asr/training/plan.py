@@ -10,7 +10,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,8 @@ import torch
 from torch import nn
 
 from asr.config import ExperimentConfig
-from asr.corpus.manifest import load_manifest
+from asr.corpus.manifest import Manifest
+from asr.corpus.utterance import Utterance
 from asr.features.store import FEATURES, FeatureStore
 from asr.model.acoustic import AcousticModel
 from asr.model.directory import build_model, choose_device
@@ -212,8 +213,8 @@ class _Found:
 def _look_at_data(config: ExperimentConfig, data: Path, units: Units) -> _Found:
     """Check targets; shards refuse those that cannot be learnt by themselves, when they are opened."""
     sharded = shards_of(config, data) is not None
-    train = [] if sharded else load_manifest(data / "train.jsonl")
-    dev = load_manifest(data / "dev.jsonl")
+    train: Iterable[Utterance] = [] if sharded else Manifest(data / "train.jsonl")
+    dev = Manifest(data / "dev.jsonl")
     stores = None
     if config.features.source == "store" and not sharded:
         folders = (data / "features" / "train", data / "features" / "dev")
@@ -222,7 +223,7 @@ def _look_at_data(config: ExperimentConfig, data: Path, units: Units) -> _Found:
     unusable = targets.unusable
     usable = [any(each.id not in unusable for each in utterances) for utterances in (train, dev)]
     features = sum((store.directory / FEATURES).stat().st_size for store in stores or ())
-    return _Found(len(train), len(dev), features, targets, (sharded or usable[0]) and usable[1])
+    return _Found(*targets.utterances, features, targets, (sharded or usable[0]) and usable[1])
 
 
 def count_parameters(model: AcousticModel) -> dict[str, int]:

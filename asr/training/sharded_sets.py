@@ -10,11 +10,10 @@ import torch
 from asr.config import ExperimentConfig
 from asr.corpus.manifest import load_manifest
 from asr.corpus.shard_index import INDEX
-from asr.errors import TrainingError
 from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
 from asr.training.audio_sets import load_clean_set
-from asr.training.examples import Examples
+from asr.training.examples import Examples, refuse_shared
 from asr.training.stored_source import StoredSource
 from asr.training.stream import StreamExamples, open_stream
 from asr.units import Units
@@ -51,10 +50,7 @@ def load_sharded_sets(
     """
     train = open_stream(location, units, config, device)
     dev = _dev_set(config, data, units, train.normaliser, device)
-    common = train.shared_with(dev.utterances)
-    if common:
-        more = f"and {len(common) - 1} more are in train and in dev"
-        raise TrainingError(common[0], more, "keep the sets apart: 'asr prepare'")
+    refuse_shared(train.shared_with(dev.utterances))
     LOGGER.info(
         "training set: %d utterances, %d shards in %s", len(train.index), len(train.index.entry.shards), location
     )

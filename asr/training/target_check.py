@@ -9,17 +9,21 @@ Shapes: T frames, F features.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 
 import numpy as np
 
 from asr.config import ExperimentConfig, FeatureConfig
+from asr.corpus.id_lookup import repeats
 from asr.corpus.utterance import Utterance
 from asr.corpus.validation import Offence, check_text, compare
 from asr.features.computing import speed_id
 from asr.features.extractor import frame_count
 from asr.features.store import FeatureStore
+from asr.training.set_digest import SetDigest, SetDigester
 from asr.units import Units
 
 CONSTANT_RANGE = 0.5  # nats; speech spans 0.6 (one trimmed vowel) to 8, stationary noise 0.4, digital silence 0
@@ -35,11 +39,13 @@ class TargetCheck:
         train: offences of the training set; `Offence.is_error` marks what would make training fail.
         dev: offences of the dev set.
         foreign: how often each character (word, for word units) of the training texts stands outside the units.
+        utterances: number in the training set and in the dev set.
     """
 
     train: list[Offence]
     dev: list[Offence]
     foreign: dict[str, int]
+    utterances: tuple[int, int]
 
     @property
     def errors(self) -> int:
@@ -53,8 +59,8 @@ class TargetCheck:
 
 
 def check_targets(
-    train: Sequence[Utterance],
-    dev: Sequence[Utterance],
+    train: Iterable[Utterance],
+    dev: Iterable[Utterance],
     units: Units,
     config: ExperimentConfig,
     stores: tuple[FeatureStore, FeatureStore] | None,
@@ -68,34 +74,45 @@ def check_targets(
     alone are an error.
 
     Args:
-        train: manifest of the training set.
-        dev: manifest of the dev set.
+        train: manifest of the training set, gone through up to four times; some fifty bytes an utterance are kept.
+        dev: manifest of the dev set, gone through twice.
         units: what the texts are spelled with.
         config: the experiment.
         stores: features of the training set and of the dev set. Without them (training from audio) lengths are taken
             from the manifest, and what sounds alike or stays the same is not looked for: `asr validate` reads audio.
     """
     train_store, dev_store = stores or (None, None)
+    check = partial(_check, store=train_store, units=units, config=config)
+    check_dev = partial(_check_dev, store=dev_store, units=units, config=config)
+    seen, alone = _look_at_each(train, train_store, check)
+    judged, dev_alone = _look_at_each(dev, dev_store, check_dev)
     offences = [
-        *_doubled_ids(train),
-        *(offence for line, each in enumerate(train) for offence in _check(each, line, train_store, units, config)),
+        *_doubled_ids(seen),
+        *alone,
         *compare(train, dev, "the dev set", same_speakers=True),
-        *_doubled_audio(train, train_store),
-        *_repeated_texts(train),
+        *_doubled_audio(seen),
+        *_repeated_texts(seen, train),
     ]
-    dev_offences = [*_doubled_ids(dev)]
-    for line, utterance in enumerate(dev):
-        frames = _frames(utterance, 1.0, dev_store, config.features)
-        if frames is None:
-            dev_offences.append(_no_features(utterance.id, utterance.id, dev_store, line))
-            continue
-        found = check_text(utterance, line, units, -(-frames // config.model.time_reduction))
-        dev_offences += [replace(offence, action="nothing") for offence in found]
+    dev_offences = [*_doubled_ids(judged), *dev_alone]
+    foreign = count_foreign((each.text for each in train), units)
     if train_store is not None and dev_store is not None:
-        offences += _shared_audio(train, dev, train_store, dev_store)
-        offences += _constant(train, train_store, config.features)
-        dev_offences += _constant(dev, dev_store, config.features)
-    return TargetCheck(offences, dev_offences, count_foreign((each.text for each in train), units))
+        offences += _shared_audio(seen, judged)
+        offences += _constant(seen, train_store, config.features)
+        dev_offences += _constant(judged, dev_store, config.features)
+    return TargetCheck(offences, dev_offences, foreign, (len(seen), len(judged)))
+
+
+def _look_at_each(
+    utterances: Iterable[Utterance],
+    store: FeatureStore | None,
+    check: Callable[[Utterance, int], Iterable[Offence]],
+) -> tuple[SetDigest, list[Offence]]:
+    """One pass over a set: what tells its utterances apart, and the offences of each by itself."""
+    digester, offences = SetDigester(), list[Offence]()
+    for line, utterance in enumerate(utterances):
+        digester.observe(utterance, store)
+        offences += check(utterance, line)
+    return digester.finish(), offences
 
 
 def count_foreign(texts: Iterable[str], units: Units) -> dict[str, int]:
@@ -146,71 +163,63 @@ def _no_features(name: str, stored: str, store: FeatureStore | None, line: int) 
     return Offence("no features", name, message, "drop", line)
 
 
-def _doubled_ids(utterances: Sequence[Utterance]) -> Iterator[Offence]:
-    seen: set[str] = set()
-    for line, utterance in enumerate(utterances):
-        if utterance.id in seen:
-            message = "doubled id, of which only the last would be used; give each utterance its own"
-            yield Offence("doubled id", utterance.id, message, "drop", line)
-        seen.add(utterance.id)
-
-
-def _doubled_audio(utterances: Sequence[Utterance], store: FeatureStore | None) -> Iterator[Offence]:
-    """Utterances that sound exactly as an earlier one: the same span of a file, or a copy with the same features."""
-    spans: dict[tuple[object, ...], Utterance] = {}
-    sounds: dict[tuple[int, int], Utterance] = {}
-    for line, utterance in enumerate(utterances):
-        span = (utterance.audio, utterance.start, utterance.duration, utterance.channel)
-        earlier = spans.setdefault(span, utterance)
-        if store is not None and utterance.id in store:
-            earlier_sound = sounds.setdefault(_sound(utterance.id, store), utterance)
-            earlier = earlier_sound if earlier is utterance else earlier
-        if earlier.id != utterance.id:
-            other = "" if earlier.text == utterance.text else ", with another text"
-            message = f"is the same audio as {earlier.id}{other}; keep one of them"
-            yield Offence("doubled audio", utterance.id, message, "nothing", line)
-
-
-def _shared_audio(
-    train: Sequence[Utterance], dev: Sequence[Utterance], train_store: FeatureStore, dev_store: FeatureStore
+def _check_dev(
+    utterance: Utterance, line: int, store: FeatureStore | None, units: Units, config: ExperimentConfig
 ) -> Iterator[Offence]:
+    """Offences of one dev utterance by itself, which stop nothing as long as it has features."""
+    frames = _frames(utterance, 1.0, store, config.features)
+    if frames is None:
+        yield _no_features(utterance.id, utterance.id, store, line)
+        return
+    for offence in check_text(utterance, line, units, -(-frames // config.model.time_reduction)):
+        yield replace(offence, action="nothing")
+
+
+def _doubled_ids(seen: SetDigest) -> Iterator[Offence]:
+    for line in repeats(seen.names):
+        message = "doubled id, of which only the last would be used; give each utterance its own"
+        yield Offence("doubled id", seen.names[line], message, "drop", line)
+
+
+def _doubled_audio(seen: SetDigest) -> Iterator[Offence]:
+    """Utterances that sound exactly as an earlier one: the same span of a file, or a copy with the same features."""
+    for line, earlier in seen.audio_twins():
+        other = "" if seen.texts[earlier] == seen.texts[line] else ", with another text"
+        message = f"is the same audio as {seen.names[earlier]}{other}; keep one of them"
+        yield Offence("doubled audio", seen.names[line], message, "nothing", line)
+
+
+def _shared_audio(seen: SetDigest, judged: SetDigest) -> Iterator[Offence]:
     """Training utterances whose features are those of a dev utterance under another id."""
-    sounds = {_sound(each.id, dev_store): each.id for each in dev if each.id in dev_store}
-    for line, utterance in enumerate(train):
-        twin = sounds.get(_sound(utterance.id, train_store)) if utterance.id in train_store else None
-        if twin is not None and twin != utterance.id:
-            message = f"is the same audio as {twin} of the dev set; the dev error rate would be too good: drop one"
-            yield Offence("shared audio", utterance.id, message, "nothing", line)
+    for line, twin in seen.sounding_as(judged):
+        name, other = seen.names[line], judged.names[twin]
+        if name != other:
+            message = f"is the same audio as {other} of the dev set; the dev error rate would be too good: drop one"
+            yield Offence("shared audio", name, message, "nothing", line)
 
 
-def _sound(name: str, store: FeatureStore) -> tuple[int, int]:
-    """Frames and checksum: equal for equal features, and otherwise once in four thousand million pairs."""
-    return store.frames(name), store.checksum(name)
-
-
-def _repeated_texts(utterances: Sequence[Utterance]) -> Iterator[Offence]:
+def _repeated_texts(seen: SetDigest, utterances: Iterable[Utterance]) -> Iterator[Offence]:
     """One warning for all sentences that a speaker says more than once."""
-    counts = Counter((each.speaker, each.text) for each in utterances if each.speaker and each.text)
-    repeated = {pair: count for pair, count in counts.items() if count > 1}
+    repeated, most, first = seen.repeated_texts()
     if repeated:
-        (speaker, text), most = max(repeated.items(), key=lambda item: item[1])
+        example = next(islice(utterances, first, None))
         message = (
-            f"{sum(repeated.values())} utterances repeat a text of the same speaker ({speaker}: {text[:40]!r} {most} "
+            f"{repeated} utterances repeat a text of the same speaker ({example.speaker}: {example.text[:40]!r} {most} "
             "times); fine for digits and spelling, else look for recordings that were filed twice"
         )
         yield Offence("repeated text", "texts", message, "nothing")
 
 
-def _constant(utterances: Sequence[Utterance], store: FeatureStore, config: FeatureConfig) -> Iterator[Offence]:
+def _constant(seen: SetDigest, store: FeatureStore, config: FeatureConfig) -> Iterator[Offence]:
     """Utterances with a text in which the level never changes: digital silence, hum, noise, a dead channel."""
-    step = max(1, -(-len(utterances) // MOST_READ))
-    for line, utterance in list(enumerate(utterances))[::step]:
-        if not utterance.text or utterance.id not in store or store.frames(utterance.id) < FEWEST_FRAMES:
+    for line in range(0, len(seen), max(1, -(-len(seen) // MOST_READ))):
+        name = seen.names[line]
+        if not seen.spoken[line] or name not in store or store.frames(name) < FEWEST_FRAMES:
             continue
-        low, high = np.percentile(level(store[utterance.id], config), [5, 95])
+        low, high = np.percentile(level(store[name], config), [5, 95])
         if high - low < CONSTANT_RANGE:
             message = f"sounds the same throughout (its level spans {high - low:.2f} nats): silence, hum or noise?"
-            yield Offence("constant", utterance.id, message, "nothing", line)
+            yield Offence("constant", name, message, "nothing", line)
 
 
 def level(matrix: np.ndarray, config: FeatureConfig) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.features import store_index
+from asr.corpus import id_lookup
 from asr.features.store_index import BYTES_EACH, StoreIndex, file_checksum
 
 NAMES = [f"speaker-{number % 7}-utterance-{number:04d}" for number in range(500)]
@@ -40,7 +40,7 @@ def test_any_ids_are_told_apart(names, other):
 
 
 def test_ids_of_one_hash_are_told_apart(monkeypatch):
-    monkeypatch.setattr(store_index, "id_hash", lambda name: len(name))
+    monkeypatch.setattr(id_lookup, "id_hash", lambda name: len(name))
     index = StoreIndex.of(["bb", "a", "cc", "b", "dd"], [1] * 5, [0] * 5)
     assert [index.number(name) for name in ("bb", "a", "cc", "b", "dd")] == [0, 1, 2, 3, 4]
     assert index.number("ee") is index.number("c") is index.number("fff") is None

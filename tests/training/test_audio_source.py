@@ -38,7 +38,7 @@ def test_clean_features_are_those_of_the_store(waves, tmp_path, dtype, tolerance
     config = CONFIG.model_copy(update={"store_dtype": dtype})
     compute_features(tmp_path / "train.jsonl", tmp_path / "store", config, speeds=SPEEDS)
     store, source = FeatureStore.open(tmp_path / "store"), source_of(waves)
-    names = list(waves.utterances)[:9]
+    names = list(waves.spans.names)[:9]
     speeds = [SPEEDS[number % 3] for number in range(9)]
     features, frames = source.features(names, *source.load(names, speeds, None))
     for row, (name, speed) in enumerate(zip(names, speeds, strict=True)):
@@ -50,7 +50,7 @@ def test_clean_features_are_those_of_the_store(waves, tmp_path, dtype, tolerance
 
 @pytest.mark.parametrize("kind", ["utterance", "none"])
 def test_an_utterance_does_not_depend_on_its_batch(waves, kind):
-    source, names = source_of(waves, kind=kind), list(waves.utterances)[:6]
+    source, names = source_of(waves, kind=kind), list(waves.spans.names)[:6]
     together, frames = source.features(names, *source.load(names, [1.0] * 6, None))
     for row, name in enumerate(names):
         alone, _ = source.features([name], *source.load([name], [1.0], None))
@@ -59,7 +59,7 @@ def test_an_utterance_does_not_depend_on_its_batch(waves, kind):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_threads_change_no_bit_and_are_given_back(waves, threads):
-    source, names = source_of(waves, kind="utterance"), list(waves.utterances)[:4]
+    source, names = source_of(waves, kind="utterance"), list(waves.spans.names)[:4]
     loaded = source.load(names, [1.0] * 4, None)
     expected, _ = source.features(names, *loaded)
     before = torch.get_num_threads()
@@ -104,7 +104,7 @@ def test_the_augmenter_hears_the_utterance_at_its_speed_and_only_in_augmented_ep
 
 @pytest.mark.gpu
 def test_features_on_the_gpu_are_those_of_the_cpu(waves):
-    names = list(waves.utterances)[:6]
+    names = list(waves.spans.names)[:6]
     host = source_of(waves, kind="utterance")
     device = AudioSource(waves, CONFIG, Normaliser("utterance"), None, torch.device("cuda"))
     assert device.late and not host.late
