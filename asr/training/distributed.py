@@ -11,6 +11,7 @@ between GPUs, over Gloo between CPUs.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import time
@@ -164,6 +165,7 @@ def joined(device: str | None = None) -> Iterator[tuple[World, torch.device]]:
         torch.cuda.set_device(chosen)
     # Objects travel between CPUs in both cases, gradients over NCCL where they are on GPUs.
     backend = "cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo"
+    _import_keepers_of_groups()
     with _contact(world.rank):
         store = store_of_start(os.environ, TIMEOUT)
         dist.init_process_group(backend, timeout=TIMEOUT, store=store, rank=world.rank, world_size=world.size)
@@ -224,6 +226,16 @@ def check_batches(batches: int, processes: int) -> None:
             f"makes an update of {batches} batch(es), too few for {processes} processes",
             f"set it to {processes} or a multiple, and batching.seconds for the size of one",
         )
+
+
+def _import_keepers_of_groups() -> None:
+    """Import, before there is a group, the module that keeps the group of the moment in its functions' defaults.
+
+    Optimisers import it, by way of `torch.distributed.fsdp`. Imported after the group was made it would keep it alive
+    past `destroy_process_group`, with Gloo's threads, and one that drops a tensor while the interpreter ends aborts the
+    process: "terminate called without an active exception" (PyTorch 2.11).
+    """
+    importlib.import_module("torch.distributed.nn.functional")
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """What single processes of a training do in the tests; other processes import it by name."""
 
 import hashlib
+import importlib
 import logging
 import os
+import sys
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -133,3 +136,23 @@ def speak():
         logger.warning("a worry of %s", "some")
     logger.warning("after")
     return watch.messages
+
+
+def threads_left_behind():
+    """Names of the threads that this process has more once it left its world than before.
+
+    Like a training, it imports within the world what keeps the world's group in defaults of functions.
+    """
+    for name in [name for name in sys.modules if name.startswith("torch.distributed.nn")]:
+        del sys.modules[name]
+    before = Counter(threads())
+    with joined("cpu") as (world, _):
+        importlib.import_module("torch.distributed.nn.functional")
+        world.gather("a word")
+        assert Counter(threads()) - before, "the world has threads of its own"
+    return list((Counter(threads()) - before).elements())
+
+
+def threads():
+    """Names of this process's threads, as Linux knows them."""
+    return [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]

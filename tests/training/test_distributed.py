@@ -3,6 +3,7 @@
 import itertools
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from tests_ranks import (
     exchange,
     judge,
     speak,
+    threads_left_behind,
     train_on_own_data,
     train_toy,
     train_with_a_fault_on_rank_one,
@@ -167,6 +169,12 @@ def test_what_processes_tell_each_other():
         assert found["once"] == (0, [1.0, 1.0])
         assert found["traffic"] == (1, 4 * (6 + 1 + 4), True)
     assert (first["writes"], second["writes"]) == (True, False)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted as Linux shows them")
+def test_a_process_that_left_its_world_keeps_no_threads_of_it():
+    """One that lived on could abort the process at its very end, after a complete training."""
+    assert together(2, threads_left_behind) == [[], []]
 
 
 def test_a_world_of_one_says_everything_to_itself():
