@@ -109,6 +109,7 @@ class ModelConfig(Section):
     projection: int = Field(0, ge=0, description="linear projection after each layer; 0 is none")
     layer_norm: bool = True
     forget_bias: float = Field(1.0, description="initial bias of the forget gates")
+    blank_bias: float = Field(0.0, ge=0, description="added to the initial bias of the blank, in nats")
     dropout: float = Field(0.25, ge=0, lt=1)
     intermediate_layers: list[int] = Field(
         default_factory=list, description="LSTM layers, from 1, that training also asks for the text; empty: the last"

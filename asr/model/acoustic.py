@@ -14,10 +14,15 @@ from asr.config import ModelConfig
 from asr.model.front_end import ConvolutionalFrontEnd, StackingFrontEnd
 from asr.model.linear import Linear
 from asr.model.lstm import LstmStack
+from asr.units import BLANK
 
 
 class AcousticModel(nn.Module):
     """Front end, LSTM stack and linear output layer.
+
+    Where units are few, chance may begin with the blank behind them: then CTC can settle on alignments in which units
+    last through the silence and the blank marks the words. A `blank_bias` has every frame begin as blank, and units
+    rise from it where they are heard.
 
     Args:
         config: sizes and kinds.
@@ -46,6 +51,9 @@ class AcousticModel(nn.Module):
             forget_bias=config.forget_bias,
         )
         self.output = Linear(self.stack.output_size, units)
+        if config.blank_bias:
+            with torch.no_grad():
+                self.output.bias[BLANK] += config.blank_bias
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities of every unit at every output frame.

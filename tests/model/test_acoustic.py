@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from asr.config import ModelConfig
 from asr.model.acoustic import AcousticModel
@@ -43,3 +44,21 @@ def test_utterances_without_frames_give_no_rows():
     log_probs, frames = build()(torch.zeros(1, 0, 20), torch.tensor([0]))
     assert log_probs.shape == (1, 0, 7)
     assert frames.tolist() == [0]
+
+
+def test_a_blank_bias_changes_the_blanks_beginning_and_no_other_weight():
+    plain, biased = build().state_dict(), build(blank_bias=3.0).state_dict()
+    assert float(biased["output.bias"][0] - plain["output.bias"][0]) == pytest.approx(3.0, abs=1e-6)
+    plain["output.bias"][0] = biased["output.bias"][0]
+    assert all(torch.equal(plain[name], biased[name]) for name in plain)
+
+
+def test_with_a_blank_bias_every_frame_begins_as_blank():
+    log_probs, frames = build(blank_bias=5.0)(torch.randn(2, 40, 20), torch.tensor([40, 33]))
+    for row, real in zip(log_probs, frames.tolist(), strict=True):
+        assert (row[:real].argmax(dim=-1) == 0).all()
+
+
+def test_a_bias_against_the_blank_is_refused():
+    with pytest.raises(ValidationError, match="blank_bias"):
+        ModelConfig(blank_bias=-1.0)
