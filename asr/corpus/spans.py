@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -130,12 +131,12 @@ class Spans:
 
     def by_speaker(self) -> Iterator[tuple[str, np.ndarray]]:
         """Speakers in the order of their first utterances, and the ascending numbers of all of each."""
-        speaking = as_array(self._speakers.rows)
+        speaking = as_array(self._speakers.rows).astype(np.int64)
         order = np.argsort(speaking, kind="stable")
-        found, begins = np.unique(speaking[order], return_index=True)
-        groups = dict(zip(found.tolist(), np.split(order, begins[1:]), strict=True))
-        for speaker, numbers in sorted(groups.items(), key=lambda item: int(item[1][0])):
-            yield self._speakers.values[speaker], numbers
+        begins = np.flatnonzero(np.diff(speaking[order], prepend=-1)).tolist()
+        groups = [order[begin:end] for begin, end in pairwise([*begins, len(order)])]
+        for numbers in sorted(groups, key=lambda group: int(group[0])):
+            yield self._speakers[int(numbers[0])], numbers
 
     def recordings(self) -> Iterator[tuple[str, str]]:
         """Each recording once, in the order of the set, with the id of its first utterance."""

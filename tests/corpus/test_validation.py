@@ -17,7 +17,7 @@ from asr.audio import write_audio
 from asr.config import UnitsConfig
 from asr.corpus.manifest import load_manifest, write_manifest
 from asr.corpus.utterance import Utterance
-from asr.corpus.validation import fix, validate
+from asr.corpus.validation import compare, fix, validate
 from asr.errors import CorpusError
 from asr.units import build_units, required_frames
 
@@ -176,3 +176,35 @@ def test_nothing_left_is_an_error_and_empty_manifests_too(good, tmp_path):
     (tmp_path / "m.jsonl").write_text("")
     with pytest.raises(CorpusError, match="holds no utterances"):
         list(validate(tmp_path / "m.jsonl"))
+
+
+SOME = st.lists(
+    st.builds(
+        Utterance,
+        id=st.sampled_from("abcd"),
+        audio=st.just("a.wav"),
+        start=st.just(0.0),
+        duration=st.just(1.0),
+        text=st.sampled_from(["", "YES", "NO", "SO"]),
+        speaker=st.sampled_from(["", "s", "t", "u"]),
+    ),
+    max_size=8,
+)
+
+
+@given(SOME, SOME, st.booleans())
+def test_what_two_sets_share(ours, theirs, same_speakers):
+    """Against sets of whole utterances; the first set may be a stream that passes by once."""
+    lines = {each.id: line for line, each in enumerate(ours)}
+    shared = [("shared id", other.id, "drop", lines[other.id]) for other in theirs if other.id in lines]
+    speakers = sorted({each.speaker for each in ours} & {each.speaker for each in theirs} - {""})
+    shared += [("shared speaker", name, "nothing" if same_speakers else "drop", -1) for name in speakers]
+    texts = {each.text for each in ours} & {each.text for each in theirs} - {""}
+    shared += [("shared text", "texts", "nothing", -1)] if texts else []
+    offences = list(compare(iter(ours), iter(theirs), "dev", same_speakers=same_speakers))
+    assert [(o.kind, o.subject, o.action, o.line) for o in offences] == shared
+    if texts:
+        count = sum(each.text in texts for each in ours)
+        assert f"{len(texts)} texts, of {count} of {len(ours)} utterances" in offences[-1].message
+    for name, offence in zip(speakers, [o for o in offences if o.kind == "shared speaker"], strict=True):
+        assert f"{sum(each.speaker == name for each in ours)} utterances are here" in offence.message

@@ -10,7 +10,7 @@ import torch
 from tests_toy import BINS
 from tests_waves import TOY_RATE, toy_audio_config, write_audio_data, write_noises
 
-from asr.corpus.manifest import load_manifest
+from asr.corpus.manifest import Manifest, load_manifest
 from asr.errors import AudioError, ConfigError, CorpusError, TrainingError
 from asr.features.computing import compute_features
 from asr.features.normalisation import GLOBAL, SPEAKERS, CmvnStatistics, load_statistics
@@ -175,6 +175,35 @@ def test_a_text_that_does_not_fit_its_duration_is_named_before_training(audio_da
     path.write_text(path.read_text().replace('"text": "', '"text": "' + "abcd" * 40, 1))
     with pytest.raises(TrainingError, match=r"train-000 \(\d+ frames, needs \d+\)"):
         train(audio_data, tmp_path / "exp", toy_audio_config())
+
+
+def test_utterances_in_train_and_dev_are_refused(audio_data, tmp_path):
+    lines = {name: (audio_data / f"{name}.jsonl").read_text() for name in ("train", "dev")}
+    (audio_data / "train.jsonl").write_text(lines["train"] + "".join(lines["dev"].splitlines(keepends=True)[:3]))
+    with pytest.raises(TrainingError, match="dev-000: and 2 more are in train and in dev; keep the sets apart"):
+        train(audio_data, tmp_path / "exp", toy_audio_config())
+
+
+def test_of_a_doubled_id_the_last_is_heard(audio_data):
+    path = audio_data / "train.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, lines[7].replace('"train-007"', '"train-003"')]) + "\n")
+    examples, _, _ = load(audio_data, toy_audio_config())
+    assert len(examples.names) == 24
+    assert torch.equal(examples.load("train-003", 0), examples.load("train-007", 0))
+    assert examples.rows.target("train-003") == examples.rows.target("train-007")
+
+
+def test_a_manifest_that_is_read_line_by_line_is_as_good_as_a_list(audio_data, augmented):
+    config = augmented(features={"mel_bins": BINS, "normalisation": "global"})
+    listed, listed_dev, _ = load(audio_data, config)
+    sets = [Manifest(audio_data / f"{name}.jsonl") for name in ("train", "dev")]
+    streamed, streamed_dev, _ = load_audio_sets(config, *sets, Units.load(audio_data / "units.txt"), CPU)
+    assert list(streamed.plan(3).batches) == list(listed.plan(3).batches)
+    assert streamed.facts() == listed.facts()
+    for one, two in ((listed, streamed), (listed_dev, streamed_dev)):
+        for name in one.names[:4]:
+            assert torch.equal(one.load(name, 3), two.load(name, 3))
 
 
 def test_missing_audio_and_missing_noise_are_named_before_training(audio_data, tmp_path, augmented):

@@ -8,6 +8,7 @@ import pytest
 from tests_toy import BINS, speak, toy_config
 
 from asr.config import FeatureConfig, UnitsConfig
+from asr.corpus.manifest import Manifest, write_manifest
 from asr.corpus.utterance import Utterance
 from asr.errors import AsrError
 from asr.features.normalisation import Normaliser
@@ -203,6 +204,23 @@ def test_without_stores_lengths_come_from_the_manifest(sets):
     sets.train[1] = replace(sets.train[1], audio="three.wav")
     check = check_targets(sets.train, sets.dev, UNITS, sets.config, None)
     assert [(o.kind, o.subject) for o in check.train] == [("too short", "one"), ("doubled audio", "three")]
+
+
+@pytest.mark.parametrize("with_stores", [True, False])
+def test_manifests_are_read_line_by_line(sets, tmp_path, with_stores):
+    """The same is found in files as in lists."""
+    sets.train += [replace(sets.train[0], audio="copy.wav"), utterance("again", "ab cd", speaker="one")]
+    sets.features["again"] = sets.features["one"]
+    sets.dev.append(replace(sets.train[1], text="xyz"))
+    stores = sets.stores() if with_stores else None
+    for name, utterances in (("train", sets.train), ("dev", sets.dev)):
+        write_manifest(tmp_path / f"{name}.jsonl", utterances)
+    manifests = [Manifest(tmp_path / f"{name}.jsonl") for name in ("train", "dev")]
+    lists = [list(manifest) for manifest in manifests]
+    found = check_targets(*manifests, UNITS, sets.config, stores)
+    assert found == check_targets(*lists, UNITS, sets.config, stores)
+    assert found.utterances == (5, 2)
+    assert {"doubled id", "shared id"} <= {offence.kind for offence in found.train}
 
 
 def test_level_reads_the_loudness_of_every_kind_of_features():
