@@ -1,0 +1,60 @@
+"""The benchmark of many utterances at once: its clock, and a small run of it."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asr.decoding.hypothesis import Hypothesis
+from asr.errors import DecodingError
+
+BENCH = Path(__file__).resolve().parents[2] / "tools" / "bench"
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    return importlib.import_module("batches")
+
+
+def test_the_running_time_leaves_out_the_first_tenth(batches):
+    moments = iter([0.0, 50.0, 51.0, 52.0, 53.0, 54.0, 55.0, 56.0, 57.0, 58.0, 59.0])  # the first takes 50 s
+    made = [(f"u{index}", [Hypothesis(f"text {index}", 0.0)]) for index in range(10)]
+    texts, whole, running = batches.timed(made, 10, lambda: next(moments))
+    assert (whole, running) == pytest.approx((5.9, 1.0))
+    assert list(texts.values()) == [f"text {index}" for index in range(10)]
+
+
+def test_few_utterances_are_all_counted(batches):
+    moments = iter([1.0, 3.0, 5.0])
+    _, whole, running = batches.timed([("u", [Hypothesis("a", 0.0)])] * 2, 2, lambda: next(moments))
+    assert whole == running == 2.0
+
+
+def test_an_utterance_that_fails_ends_the_benchmark(batches):
+    with pytest.raises(DecodingError, match="no reading"):
+        batches.timed([("u", DecodingError("frame 3", "leaves no reading", "widen the beam"))], 1, lambda: 0.0)
+
+
+def test_texts_that_differ_are_counted(batches):
+    assert batches.same_texts({"0": "a b", "1": "c"}, {"0": "a b", "1": "d"}) == ("same_texts", 50.0, "%")
+
+
+def test_a_small_run_writes_a_row_for_every_way(batches, tmp_path, monkeypatch):
+    posteriors = importlib.import_module("synthetic_posteriors")
+    monkeypatch.setattr(posteriors, "SENTENCES", 600)
+    posteriors.make(tmp_path, "characters", 3, 1)
+    files = [str(tmp_path / "log_probs.npz"), "--lm", str(tmp_path / "lm.arpa"), "--json", str(tmp_path / "rows.json")]
+    options = ["--beam", "4", "--batch-sizes", "2", "--processes", "2", "--rounds", "1", "--times", "2"]
+    command = [sys.executable, str(BENCH / "batches.py"), *files, *options]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    figures = {(row["case"], row["system"], row["metric"]): row["value"] for row in rows}
+    assert {system for _, system, _ in figures} == {"ours", "ours, 2 processes", "ours, torch, batch 2"}
+    assert figures["log_probs, LM", "ours, 2 processes", "same_texts"] == 100.0
+    assert figures["log_probs, no LM", "ours, torch, batch 2", "same_texts"] == 100.0
+    assert all(value > 0.0 for value in figures.values())
+    assert "ours, torch, batch 2" in output
