@@ -20,6 +20,7 @@ BLANK_SYMBOL = "<blank>"
 SPACE_SYMBOL = "<space>"  # how units.txt shows the space character
 UNKNOWN_SYMBOL = "<unk>"
 WORD_START = "▁"  # SentencePiece marks the piece that begins a word with U+2581
+CONTINUES, STARTS, SPACE = range(3)  # what a unit does to the word before it
 Kind = Literal["characters", "words", "bpe"]
 
 
@@ -87,7 +88,10 @@ class Units:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of unit ids; blanks must have been removed. Words are separated by single spaces."""
-        symbols = [self.symbols[index] for index in ids]
+        return self.join([self.symbols[index] for index in ids])
+
+    def join(self, symbols: Iterable[str]) -> str:
+        """Text of symbols, as `decode`."""
         if self.kind == "words":
             return " ".join(symbols)
         joined = "".join(symbols)
@@ -96,6 +100,12 @@ class Units:
     def starts_word(self, index: int) -> bool:
         """Whether the unit begins a word by itself (BPE word-initial pieces and whole words)."""
         return self.kind == "words" or (self.kind == "bpe" and self.symbols[index].startswith(WORD_START))
+
+    @cached_property
+    def word_marks(self) -> list[int]:
+        """For each unit `SPACE` if it separates words, `STARTS` if it begins one by itself, otherwise `CONTINUES`."""
+        starts = [STARTS if self.starts_word(index) else CONTINUES for index in range(len(self))]
+        return [SPACE if index == self.space else mark for index, mark in enumerate(starts)]
 
     @cached_property
     def _processor(self) -> Any:

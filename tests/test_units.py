@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from asr.config import UnitsConfig
 from asr.errors import UnitsError
-from asr.units import BLANK, Units, build_units
+from asr.units import BLANK, CONTINUES, SPACE, STARTS, Units, build_units
 
 TEXTS = ["THE CAT SAT", "THE DOG RAN", "A CAT AND A DOG", "IT'S THE CAT", "DOGS RAN AND CATS SAT"] * 4
 
@@ -89,3 +89,13 @@ def test_no_text_and_too_many_pieces_are_errors():
         build_units(["", "  "], UnitsConfig())
     with pytest.raises(UnitsError, match="cannot train 5000 pieces"):
         build("bpe", size=5000)
+
+
+def test_marks_say_what_a_unit_does_to_the_word_before_it():
+    characters = Units("characters", ["<blank>", " ", "a"])
+    pieces = Units("bpe", ["<blank>", "<unk>", "▁a", "b"], b"not needed")
+    words = Units("words", ["<blank>", "<unk>", "one"])
+    assert characters.word_marks == [CONTINUES, SPACE, CONTINUES]
+    assert pieces.word_marks == [CONTINUES, CONTINUES, STARTS, CONTINUES]
+    assert words.word_marks[1:] == [STARTS, STARTS]
+    assert [units.join(units.symbols[2:]) for units in (characters, pieces, words)] == ["a", "ab", "one"]

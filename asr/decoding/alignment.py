@@ -77,22 +77,30 @@ def align_tokens(
     Raises:
         DecodingError: too few frames, or every path has probability 0.
     """
-    need = required_frames(tokens)
-    if len(log_probs) < need:
-        raise DecodingError(
-            subject,
-            f"needs {need} frames and the audio gives {len(log_probs)}",
-            "check that text and audio belong together",
-        )
-    if not len(log_probs):
-        return np.zeros((0, 2), np.int64), 0.0
-    states, score = viterbi_states(_prepared(log_probs), np.asarray(tokens, np.int32))
+    frames, _, score = place_tokens(log_probs, tokens, subject)
+    return frames, score
+
+
+def place_tokens(
+    log_probs: NDArray[np.floating], tokens: Sequence[int], subject: str = "text"
+) -> tuple[NDArray[np.int64], NDArray[np.float32], float]:
+    """As `align_tokens`, with the highest log-probability that each unit has within its frames.
+
+    Returns:
+        (L, 2) first frame and frame after the last of each unit, (L,) peaks, and the path's natural-log probability.
+
+    Raises:
+        DecodingError: as `align_tokens`.
+    """
+    if not len(log_probs) and not len(tokens):
+        return np.zeros((0, 2), np.int64), np.zeros(0, np.float32), 0.0
+    frames, peaks, score = best_path(_prepared(log_probs), np.array(tokens, np.int32))
     if score == IMPOSSIBLE:
-        raise DecodingError(subject, "has probability 0 in this audio", "check that text and audio belong together")
-    edges = np.searchsorted(
-        states, np.arange(1, 2 * len(tokens) + 1)
-    )  # states never fall, so runs are found by bisection
-    return np.stack([edges[0::2], edges[1::2]], axis=1).astype(np.int64), float(score)
+        need, remedy = required_frames(tokens), "check that text and audio belong together"
+        if len(log_probs) < need:
+            raise DecodingError(subject, f"needs {need} frames and the audio gives {len(log_probs)}", remedy)
+        raise DecodingError(subject, "has probability 0 in this audio", remedy)
+    return frames, peaks, score
 
 
 def score_tokens(log_probs: NDArray[np.floating], tokens: Sequence[int]) -> float:
@@ -113,35 +121,76 @@ def _prepared(log_probs: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 @njit(cache=True, nogil=True)
-def viterbi_states(log_probs: NDArray[np.float32], tokens: NDArray[np.int32]) -> tuple[NDArray[np.int32], float]:
-    """State of each frame in the best path, (T,), and its natural-log probability."""
-    frames, size = log_probs.shape[0], 2 * tokens.shape[0] + 1
-    steps = np.zeros((frames, size), np.uint8)  # how many states back the best predecessor is: 0, 1 or 2
-    scores = np.full(size + 2, IMPOSSIBLE)  # two unreachable states before the first spare the loop its edge
-    scores[2] = log_probs[0, BLANK]
-    if size > 1:
-        scores[3] = log_probs[0, tokens[0]]
-    for t in range(1, frames):
-        first = max(0, size - 2 * (frames - t))  # states before it cannot reach the end any more
-        for state in range(min(size, 2 * t + 2) - 1, first - 1, -1):  # downwards, so that one row is enough
-            is_unit = state & 1
-            token = tokens[state >> 1] if is_unit else BLANK
-            best, step = scores[state + 2], 0
-            if scores[state + 1] > best:
-                best, step = scores[state + 1], 1
-            if is_unit and state > 1 and tokens[(state >> 1) - 1] != token and scores[state] > best:
-                best, step = scores[state], 2
-            scores[state + 2] = best + log_probs[t, token]
-            steps[t, state] = step
-    state = size - 1
-    if size > 1 and scores[size] > scores[size + 1]:
-        state = size - 2
-    score = scores[state + 2]
-    path = np.empty(frames, np.int32)
+def best_path(
+    log_probs: NDArray[np.float32], tokens: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], float]:
+    """The best path of a text, see `place_tokens`; its score is -inf, and the rest zeros, when there is none."""
+    frames, length = log_probs.shape[0], tokens.shape[0]
+    spans = np.zeros((length, 2), np.int64)
+    peaks = np.zeros(length, np.float32)
+    if frames < length or frames == 0:
+        return spans, peaks, IMPOSSIBLE
+    steps = np.empty((frames, length + 1, 2), np.uint8)
+    state, score = viterbi(log_probs, tokens, steps)
+    if score == IMPOSSIBLE:
+        return spans, peaks, score
     for t in range(frames - 1, -1, -1):
-        path[t] = state
-        state -= steps[t, state]
-    return path, score
+        place = state >> 1
+        if state & 1:
+            value = log_probs[t, tokens[place]]
+            if spans[place, 1] == 0:
+                spans[place, 1] = t + 1
+                peaks[place] = value
+            spans[place, 0] = t
+            peaks[place] = max(peaks[place], value)
+        if t > 0:
+            state -= steps[t, place, state & 1]
+    return spans, peaks, score
+
+
+@njit(cache=True, nogil=True)
+def viterbi(log_probs: NDArray[np.float32], tokens: NDArray[np.int32], steps: NDArray[np.uint8]) -> tuple[int, float]:
+    """Last state of the best path and its natural-log probability.
+
+    Args:
+        log_probs: (T, V), at least one frame.
+        tokens: (L,).
+        steps: (T, L + 1, 2), filled with how many states back the best predecessor is (0, 1 or 2): of the blank before
+            unit i and of unit i, from frame 1 on and where a path can pass.
+    """
+    frames, length = log_probs.shape[0], tokens.shape[0]
+    blanks = np.full(length + 1, IMPOSSIBLE)  # score of the blank before unit i
+    labels = np.full(length + 2, IMPOSSIBLE)  # score of unit i at i + 1
+    skips = np.zeros(length + 1)  # -inf where a blank must stand between a unit and the one before it
+    skips[0] = IMPOSSIBLE
+    for i in range(1, length):
+        if tokens[i] == tokens[i - 1]:
+            skips[i] = IMPOSSIBLE
+    blanks[0] = log_probs[0, BLANK]
+    if length:
+        labels[1] = log_probs[0, tokens[0]]
+    for t in range(1, frames):
+        row = log_probs[t]
+        silence = row[BLANK]
+        first = max(0, length - (frames - t))  # what lies before it cannot reach the end any more
+        for i in range(min(length, t), first - 1, -1):  # downwards, so that one row is enough
+            before = labels[i]
+            if i < length:
+                best, step = labels[i + 1], 0
+                if blanks[i] > best:
+                    best, step = blanks[i], 1
+                if before + skips[i] > best:
+                    best, step = before, 2
+                labels[i + 1] = best + row[tokens[i]]
+                steps[t, i, 1] = step
+            best, step = blanks[i], 0
+            if before > best:
+                best, step = before, 1
+            blanks[i] = best + silence
+            steps[t, i, 0] = step
+    if labels[length] > blanks[length]:
+        return 2 * length - 1, float(labels[length])
+    return 2 * length, float(blanks[length])
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.alignment import align_tokens
+from asr.decoding.alignment import place_tokens
 from asr.decoding.beam_finish import Snapshot
 from asr.decoding.beam_search import BeamSearch
 from asr.decoding.beam_workspace import Settings
@@ -20,7 +20,7 @@ from asr.decoding.hypothesis import Hypothesis, Word
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.ngram import NGramModel
 from asr.decoding.readings import Reading, Span, distinct
-from asr.decoding.times import split_words, unit_peaks
+from asr.decoding.times import split_words
 from asr.errors import DecodingError
 from asr.units import Units
 
@@ -201,8 +201,8 @@ class BeamDecoder:
         self, reading: Reading, rivals: list[Reading], log_probs: NDArray[np.floating]
     ) -> tuple[list[Span], NDArray[np.int64], NDArray[np.float64]]:
         spans = self._word_spans(reading)
-        frames, _ = align_tokens(log_probs, reading.tokens)
-        return spans, frames, word_features(spans, rivals, unit_peaks(log_probs, reading.tokens, frames))
+        frames, peaks, _ = place_tokens(log_probs, reading.tokens)
+        return spans, frames, word_features(spans, rivals, peaks)
 
     def _words(self, reading: Reading, rivals: list[Reading], log_probs: NDArray[np.floating]) -> list[Word]:
         spans, frames, features = self._located(reading, rivals, log_probs)

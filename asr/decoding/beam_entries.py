@@ -5,6 +5,8 @@ T: frames, V: units, B: beam width, N: nodes, R: readings, L: units of a reading
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import typeof
 from numpy.typing import NDArray
@@ -18,6 +20,26 @@ from asr.decoding.pinned import read_only, reader_of
 
 SEARCH_TYPE = typeof(Search(make_workspace(1, 1, 1), read_only(no_knowledge(1)), Settings(1, 0.0, 0.0, 0.0)))
 search_at = reader_of(SEARCH_TYPE)
+
+
+class Traced(NamedTuple):
+    """Readings one after the other; that with number r ends at `ends[r]`, in L units altogether.
+
+    Attributes:
+        tokens: (L,).
+        words: (L,) lexicon word that the arc into each token finished, or NONE.
+        variants: (L,) variant of each arc.
+        ends: (R,).
+        log_gains: (R,) natural log of the product of the arcs' factors.
+        lm_scores: (R,) natural log of the language model's probability.
+    """
+
+    tokens: NDArray[np.int32]
+    words: NDArray[np.int32]
+    variants: NDArray[np.int32]
+    ends: NDArray[np.int64]
+    log_gains: NDArray[np.float64]
+    lm_scores: NDArray[np.float64]
 
 
 @kernel
@@ -73,13 +95,43 @@ def endings(
 
 
 @allocating
-def trace(
-    address: int, node: int, last_word: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], float, float]:
-    """Read a prefix: see `prefix_tree.trace`; and its natural-log language-model score with the given last word."""
+def trace(address: int, leaves: NDArray[np.int32], last_words: NDArray[np.int32]) -> Traced:
+    """Read prefixes.
+
+    Args:
+        leaves: (R,) node of each.
+        last_words: (R,) lexicon word that ends with the utterance, or NONE.
+
+    Returns:
+        See `Traced`.
+    """
     search = search_at(address)
-    tokens, words, variants, log_gain = prefix_tree.trace(search.ws.tree, node)
-    return tokens, words, variants, log_gain, beam_finish.lm_score_of(search.ws, search.fusion, node, last_word)
+    count = leaves.shape[0]
+    ends = np.empty(count, np.int64)
+    log_gains = np.empty(count, np.float64)
+    lm_scores = np.empty(count, np.float64)
+    total = 0
+    for reading in range(count):
+        node = np.int64(leaves[reading])
+        while node != prefix_tree.ROOT:
+            total += 1
+            node = np.int64(search.ws.tree.nodes[node]["parent"])
+        ends[reading] = total
+    tokens = np.empty(total, np.int32)
+    words = np.empty(total, np.int32)
+    variants = np.empty(total, np.int32)
+    for reading in range(count):
+        leaf = np.int64(leaves[reading])
+        place, node, log_gain = ends[reading], leaf, 0.0
+        while node != prefix_tree.ROOT:
+            place -= 1
+            arc = search.ws.tree.nodes[node]
+            tokens[place], words[place], variants[place] = arc["token"], arc["word"], arc["variant"]
+            log_gain += np.log(arc["gain"])
+            node = np.int64(arc["parent"])
+        log_gains[reading] = log_gain
+        lm_scores[reading] = beam_finish.lm_score_of(search.ws, search.fusion, leaf, last_words[reading])
+    return Traced(tokens, words, variants, ends, log_gains, lm_scores)
 
 
 @allocating

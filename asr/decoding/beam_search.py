@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,14 @@ from asr.decoding.fusion_setup import Knowledge
 from asr.decoding.log_probs import check_log_probs, check_shape
 from asr.decoding.pinned import pinned, read_only
 from asr.decoding.prefix_tree import NONE, ROOT
-from asr.decoding.readings import Reading, lexicon_words, sums_of_groups
+from asr.decoding.readings import Reading, lexicon_words, ranked, readings_needed
 from asr.decoding.same_text import NO_SEPARATOR
 from asr.errors import DecodingError
 from asr.units import Units
 
 log = logging.getLogger("asr")
 NEGLIGIBLE = 9.0  # natural log: a reading this far below the best has a share of one in ten thousand
+NO_GROUPS = np.empty(0, np.int32)
 FIRST_ROOM = 1 << 14  # prefixes; as much as stays in a core's cache
 
 
@@ -46,6 +48,7 @@ class BeamSearch:
         self.units = units
         self.settings = settings
         self.knowledge = knowledge
+        self._symbols = np.array(units.symbols, object)
         self._local = threading.local()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -120,18 +123,14 @@ class BeamSearch:
         if not len(scores):
             return [self._nearest_word_end(log_probs)]
         spelled = self.knowledge.fusion.texts
-        if spelled.by_pieces or spelled.separator != NO_SEPARATOR:
-            scores = sums_of_groups(scores, groups)
-        found: list[Reading] = []
-        different: set[str] = set()
-        for index in np.argsort(-scores, kind="stable").tolist():
-            worth = len(found) < rivals and scores[index] > found[0].score - NEGLIGIBLE if found else True
-            if scores[index] == -np.inf or (len(different) >= texts and not worth):
-                break  # -inf: another spelling of a text that is listed with the sum of them all
-            reading = self._reading(int(nodes[index]), float(scores[index]), float(gains[index]), int(words[index]))
-            found.append(reading)
-            different.add(reading.text)
-        return found
+        order, sums = ranked(scores, groups if spelled.by_pieces or spelled.separator != NO_SEPARATOR else NO_GROUPS)
+        worth = min(rivals, int(np.searchsorted(-sums, NEGLIGIBLE - sums[0])))
+        enough = max(texts, worth)
+        found = self._readings(nodes[order[:enough]], sums[:enough], gains[order[:enough]], words[order[:enough]])
+        if enough < len(order) and len({reading.text for reading in found}) < texts:
+            rest = order[enough:]
+            found += self._readings(nodes[rest], sums[enough:], gains[rest], words[rest])
+        return found[: readings_needed(found, texts, worth)]
 
     def stable_tokens(self, snapshot: Snapshot) -> list[int]:
         """Units that every reading begins with, whatever comes."""
@@ -185,16 +184,35 @@ class BeamSearch:
             self._enlarge(2 * nodes)
         beam_entries.restore(self._room().address, *snapshot)
 
+    def _readings(
+        self, nodes: NDArray[np.int32], scores: NDArray[np.float64], last_gains: NDArray[np.float64],
+        last_words: NDArray[np.int32],
+    ) -> list[Reading]:  # fmt: skip
+        """Read prefixes; `last_gains` and `last_words` are those of ending there."""
+        traced = beam_entries.trace(self._room().address, nodes, last_words)
+        tokens, symbols = traced.tokens.tolist(), self._symbols[traced.tokens].tolist()
+        gains = (traced.log_gains + last_gains).tolist()
+        ends, names = traced.ends.tolist(), self.knowledge.words
+        spans = pairwise([0, *ends])
+        found = []
+        for (first, end), score, gain, lm_score, last in zip(
+            spans, scores.tolist(), gains, traced.lm_scores.tolist(), last_words.tolist(), strict=True
+        ):
+            ids = tokens[first:end]
+            if names:
+                finished, variants = traced.words[first:end].tolist(), traced.variants[first:end].tolist()
+                words = lexicon_words(ids, finished, variants, last, names, self.units)
+                text = " ".join(word for word, _, _ in words)
+                found.append(Reading(ids, text, score, gain, lm_score, words))
+            else:
+                found.append(Reading(ids, self.units.join(symbols[first:end]), score, gain, lm_score))
+        return found
+
     def _reading(self, node: int, score: float, last_gain: float, last_word: int) -> Reading:
-        """Read a prefix; `last_gain` and `last_word` are those of ending there."""
-        tokens, finished, variants, log_gain, lm_score = beam_entries.trace(self._room().address, node, last_word)
-        ids = tokens.tolist()
-        gain = float(log_gain) + last_gain
-        names = self.knowledge.words
-        if not names:
-            return Reading(ids, self.units.decode(ids), score, gain, lm_score)
-        words = lexicon_words(ids, finished.tolist(), variants.tolist(), last_word, names, self.units)
-        return Reading(ids, " ".join(word for word, _, _ in words), score, gain, lm_score, words)
+        """As `_readings`, of one."""
+        ints = np.array([[node], [last_word]], np.int32)
+        floats = np.array([[score], [last_gain]])
+        return self._readings(ints[0], floats[0], floats[1], ints[1])[0]
 
     def _nearest_word_end(self, log_probs: NDArray[np.floating]) -> Reading:
         """When the audio stops inside a word everywhere in the beam: the best reading without that last piece."""

@@ -76,14 +76,14 @@ def word_features(words: Sequence[Span], rivals: Sequence[Reading], peaks: NDArr
     Returns:
         (n, 3).
     """
-    lengths = np.array([end - first for _, first, end in words], dtype=np.int64)
-    covered = np.concatenate([np.arange(first, end) for _, first, end in words])
-    starts = np.cumsum(lengths) - lengths
-    own = peaks[covered].astype(np.float64)
-    means = np.exp(np.add.reduceat(own, starts) / lengths)
-    lowest = np.exp(np.minimum.reduceat(own, starts))
-    posterior = word_posteriors([word for word, _, _ in words], rivals)
-    return np.stack([log_odds(posterior), log_odds(means), log_odds(lowest)], axis=1)
+    spans = np.array([span for _, *span in words])
+    borders = spans.ravel()  # reduceat from each word's first unit to its end, and from there to the next, left out
+    own = np.append(peaks, 0.0)  # so that an end may be the end of all
+    probabilities = np.empty((3, len(words)))
+    probabilities[0] = word_posteriors([word for word, _, _ in words], rivals)
+    probabilities[1] = np.exp(np.add.reduceat(own, borders)[::2] / (spans[:, 1] - spans[:, 0]))
+    probabilities[2] = np.exp(np.minimum.reduceat(own, borders)[::2])
+    return log_odds(probabilities).T
 
 
 def word_posteriors(words: Sequence[str], rivals: Sequence[Reading]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.decoding.jit import allocating
 from asr.decoding.prefix_tree import NONE
 from asr.units import Units
 
@@ -67,21 +68,46 @@ def lexicon_words(
     return words
 
 
-def sums_of_groups(scores: NDArray[np.float64], groups: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Scores of texts from those of their spellings.
+@allocating
+def ranked(scores: NDArray[np.float64], groups: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Texts, best first, from the scores of their spellings.
 
     Args:
         scores: (R,) natural log.
-        groups: (R,) the same number for spellings of one text.
+        groups: (R,) numbers from 0, the same for spellings of one text; empty where each counts by itself.
 
     Returns:
-        (R,) natural log: the sum of its group for the best spelling of each text, -inf for the others.
+        Index of the best spelling of each text and the natural log of the sum over them; texts of probability 0 are
+        left out, equals keep their order.
     """
-    order = np.lexsort((-scores, groups))
-    first = np.flatnonzero(np.diff(groups[order], prepend=-1))
-    found = np.full(len(scores), -np.inf)
-    found[order[first]] = np.logaddexp.reduceat(scores[order], first)
-    return found
+    order = np.argsort(-scores, kind="mergesort")
+    sums = np.full(scores.shape[0], -np.inf)
+    if groups.shape[0] == 0:
+        sums[:] = scores
+    else:
+        firsts = np.full(groups.max() + 1 if groups.shape[0] else 0, NONE)
+        for index in order:
+            first = firsts[groups[index]]
+            if first == NONE:
+                firsts[groups[index]] = index
+                sums[index] = scores[index]
+            else:
+                sums[first] = np.logaddexp(sums[first], scores[index])
+    best = np.argsort(-sums, kind="mergesort")
+    count = 0
+    while count < best.shape[0] and sums[best[count]] > -np.inf:
+        count += 1
+    return best[:count], sums[best[:count]]
+
+
+def readings_needed(readings: Sequence[Reading], texts: int, worth: int) -> int:
+    """How many of the first readings are needed to have `texts` different texts, and at least `worth`."""
+    different: set[str] = set()
+    for count, reading in enumerate(readings):
+        if count >= worth and len(different) >= texts:
+            return count
+        different.add(reading.text)
+    return len(readings)
 
 
 def distinct(readings: Sequence[Reading], count: int) -> list[Reading]:

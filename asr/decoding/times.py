@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.hypothesis import Word
-from asr.units import Units
+from asr.units import SPACE, Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ def split_words(tokens: Sequence[int], units: Units) -> list[tuple[str, int, int
         (word, first, end) triples: the word is spelled by `tokens[first:end]`. The words joined by single spaces are
         `units.decode(tokens)`.
     """
-    words: list[tuple[str, int, int]] = []
-    space, first = units.space, 0
+    marks, first = units.word_marks, 0
+    spans: list[tuple[int, int]] = []
     for position, token in enumerate(tokens):
-        if token == space or units.starts_word(token):
-            words.append((units.decode(tokens[first:position]), first, position))
-            first = position + 1 if token == space else position
-    words.append((units.decode(tokens[first:]), first, len(tokens)))
-    return [word for word in words if word[0]]
+        if mark := marks[token]:
+            spans.append((first, position))
+            first = position + (mark == SPACE)
+    spans.append((first, len(tokens)))
+    return [(word, *span) for span in spans if (word := units.decode(tokens[span[0] : span[1]]))]
 
 
 def unit_spans(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from asr.decoding.alignment import align_text, align_tokens, score_tokens
+from asr.decoding.alignment import align_text, align_tokens, place_tokens, score_tokens
 from asr.errors import DecodingError, UnitsError
 from asr.units import BLANK_SYMBOL, Units, required_frames
 
@@ -58,6 +58,23 @@ def test_score_sums_all_paths(tokens):
     assert score_tokens(log_probs, tokens) == pytest.approx(float(total), abs=1e-5)
 
 
+@pytest.mark.parametrize("tokens", [[], [1], [1, 1], [2, 1], [1, 2, 1], [3, 3, 3]])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_path_is_the_best_of_all(tokens, seed):
+    log_probs = random_log_probs(6, 4, seed)
+    paths = [p for p in itertools.product(range(4), repeat=6) if [u for u, _ in itertools.groupby(p) if u] == tokens]
+    best = max(paths, key=lambda path: log_probs[range(6), path].sum())
+    frames, peaks, score = place_tokens(log_probs, tokens)
+    assert score == pytest.approx(float(log_probs[range(6), best].sum()), abs=1e-5)
+    ours = [0] * 6
+    for token, (first, end) in zip(tokens, frames, strict=True):
+        ours[first:end] = [token] * (end - first)
+    assert ours == list(best)
+    assert peaks.tolist() == [
+        log_probs[first:end, token].max() for token, (first, end) in zip(tokens, frames, strict=True)
+    ]
+
+
 def test_an_unlikely_text_does_not_underflow():
     log_probs = np.log(np.full((2000, 4), [1.0 - 3e-9, 1e-9, 1e-9, 1e-9])).astype(np.float32)
     score = score_tokens(log_probs, [1, 2] * 300)
@@ -92,6 +109,11 @@ def test_what_cannot_be_aligned_is_named():
         impossible = np.log(np.tile([1.0, 0.0, 0.0, 0.0], (6, 1))).astype(np.float32)
     with pytest.raises(DecodingError, match="probability 0"):
         align_text(impossible, "ab", CHARACTERS, 0.1)
+
+
+def test_audio_without_frames_fits_no_text():
+    with pytest.raises(DecodingError, match="utt8: needs 1 frames and the audio gives 0"):
+        align_tokens(np.empty((0, 4), np.float32), [1], "utt8")
 
 
 @pytest.mark.gpu

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.decoding.prefix_tree import NONE
-from asr.decoding.readings import Reading, distinct, lexicon_words, posteriors, sums_of_groups
+from asr.decoding.readings import Reading, distinct, lexicon_words, posteriors, ranked, readings_needed
 from asr.units import BLANK_SYMBOL, Units
 
 CHARACTERS = Units("characters", [BLANK_SYMBOL, " ", *"ab"])
@@ -54,10 +54,34 @@ def test_shares_sum_to_one_and_keep_their_ratios(scores):
 
 def test_spellings_of_a_text_are_summed_and_the_best_stands_for_them():
     scores = np.log([0.2, 0.3, 0.1, 0.25])
-    found = sums_of_groups(scores, np.array([0, 1, 1, 0], np.int32))
-    assert np.exp(found) == pytest.approx([0.0, 0.4, 0.0, 0.45])
+    order, sums = ranked(scores, np.array([0, 1, 1, 0], np.int32))
+    assert order.tolist() == [3, 1]
+    assert np.exp(sums) == pytest.approx([0.45, 0.4])
 
 
-def test_texts_with_one_spelling_keep_their_scores():
-    scores = np.array([-3.0, -1.0, -2.0])
-    assert sums_of_groups(scores, np.array([2, 0, 1], np.int32)).tolist() == scores.tolist()
+def test_without_groups_each_reading_counts_by_itself_and_equals_keep_their_order():
+    order, sums = ranked(np.array([-3.0, -1.0, -np.inf, -2.0, -1.0]), np.empty(0, np.int32))
+    assert order.tolist() == [1, 4, 3, 0]  # what has probability 0 is left out
+    assert sums.tolist() == [-1.0, -1.0, -2.0, -3.0]
+
+
+@given(st.lists(st.tuples(st.floats(-300.0, 0.0), st.integers(0, 4)), min_size=1, max_size=12))
+def test_ranked_sums_are_those_of_plain_arithmetic(spellings):
+    masses: dict[int, float] = {}
+    for score, group in spellings:
+        masses[group] = masses.get(group, 0.0) + math.exp(score)
+    scores, groups = np.array([s for s, _ in spellings]), np.array([g for _, g in spellings], np.int32)
+    order, sums = ranked(scores, groups)
+    assert sums.tolist() == sorted(sums.tolist(), reverse=True)
+    assert {int(groups[i]) for i in order} == set(masses)
+    for index, total in zip(order.tolist(), sums.tolist(), strict=True):
+        assert total == pytest.approx(math.log(masses[int(groups[index])]))
+        assert scores[index] == max(s for s, g in spellings if g == groups[index])
+
+
+@pytest.mark.parametrize(
+    ("texts", "worth", "needed"), [(1, 0, 1), (1, 3, 3), (2, 0, 3), (3, 1, 4), (9, 0, 5), (1, 9, 5)]
+)
+def test_readings_are_needed_for_their_share_or_for_different_texts(texts, worth, needed):
+    several = [reading(text, 0.0) for text in "aabcb"]
+    assert readings_needed(several, texts, worth) == needed
