@@ -20,9 +20,9 @@ from asr.units import BLANK
 class AcousticModel(nn.Module):
     """Front end, LSTM stack and linear output layer.
 
-    Where units are few, chance may begin with the blank behind them: then CTC can settle on alignments in which units
-    last through the silence and the blank marks the words. A `blank_bias` has every frame begin as blank, and units
-    rise from it where they are heard.
+    Where units are few, chance may begin with the blank behind them: then CTC can settle on alignments with hardly a
+    blank, in which units last through the silence and equal neighbours merge. A `blank_bias` has every frame begin as
+    blank, and units rise from it where they are heard.
 
     Args:
         config: sizes and kinds.
