@@ -4,12 +4,12 @@
     python tools/bench/batches.py LOGPROBS.npz [--lm LM]
     python tools/bench/batches.py --quick --json rows.json         # within two minutes
 
-One process searches the whole set, then so many processes do, then torch does on one thread, in turns for several
-rounds; figures are medians over the rounds. Processes are timed by the wall clock from the moment when they are
-started, as `asr decode --nj` starts them, and again (`running`) without the first tenth of the set, in which they
-import and load: what a large set comes near to. So run it on a quiet machine. Torch is timed by processor time, beside
-`ours` by the same; it knows no language model over words, and is measured without one. Every way must find the same
-texts, or the share that differs is shown.
+One process searches the whole set and then so many processes do; and one process and torch do, on one thread: in turns
+for several rounds, and figures are medians over the rounds. Processes are timed by the wall clock from the moment when
+they are started, as `asr decode --nj` starts them, and again (`running`) without the first tenth of the set, in which
+they import and load: what a large set comes near to. So run it on a quiet machine. Torch is timed by processor time,
+beside `ours` by the same; it knows no language model over words, and is measured without one. Every way must find the
+same texts; `same_texts` is the share that are.
 
 Rows: {"case", "system", "metric", "value", "unit"}; systems are `ours`, `ours, 2 processes`, `ours, torch, batch 16`.
 """
@@ -31,9 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import synthetic_posteriors
-import torch
 
-from asr.decoding.batched import decode_batches
 from asr.decoding.beam import BeamOptions
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.log_probs import read_log_probs, read_meta
@@ -59,10 +57,10 @@ def main() -> None:
         )
         utterances = list(read_log_probs(options.log_probs))[: options.utterances]
         rows: list[Row] = []
-        rows += measure_torch(f"{options.name}, no LM", recipe, utterances, options)
         with shared(replace(recipe, lm=options.lm)) as mapped:
             case = f"{options.name}, {'LM' if options.lm else 'no LM'}"
             rows += measure_processes(case, mapped, utterances * options.times, options)
+        rows += measure_torch(f"{options.name}, no LM", recipe, utterances, options)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
@@ -119,6 +117,10 @@ def measure_processes(
 
 def measure_torch(case: str, recipe: DecoderRecipe, utterances: Utterances, options: argparse.Namespace) -> list[Row]:
     """Rows of the compiled search and the one in torch, both on one thread of the CPU."""
+    import torch  # not above: processes import this file again when they start
+
+    from asr.decoding.batched import decode_batches
+
     torch.set_num_threads(1)
     compiled, in_torch, cpu = recipe(), recipe.in_torch(), torch.device("cpu")
     compiled.decode(utterances[0][1])
