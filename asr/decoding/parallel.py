@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from asr.progress import setup_logging
 Utterances = Iterable[tuple[str, NDArray[np.floating]]]
 Outcome = list[Hypothesis] | AsrError
 QUEUED_PER_PROCESS = 4  # enough that no process waits, few enough that the log-probabilities fit into memory
+START_AFTER = 1.0  # seconds of searching; another process takes longer to start than shorter work takes here
 
 _decoder: Decoder | None = None  # of a worker process
 
@@ -37,7 +38,8 @@ def decode_all(
         make_decoder: builds the decoder, once in every process, for example a `DecoderRecipe`. A language model that
             it loads is memory-mapped, so the processes share one copy.
         utterances: (id, (T, V) log-probabilities); consumed as the work proceeds.
-        processes: 1 decodes in this process.
+        processes: that work at the same time, this one among them; the others are started once the search has taken
+            a second, so that they do not hold up a small set.
         built: what `make_decoder` builds, where the caller has it already.
 
     Raises:
@@ -46,24 +48,37 @@ def decode_all(
     """
     decoder = built or make_decoder()
     remaining = iter(utterances)
-    # The first one is decoded here in any case, so that compiled code is on disk before the processes look for it.
-    for utterance_id, log_probs in islice(remaining, 1 if processes > 1 else None):
-        yield utterance_id, _outcome(decoder, utterance_id, log_probs)
-    if processes > 1:
-        yield from _decode_in_processes(make_decoder, remaining, processes)
+    spent = 0.0
+    # The first one is decoded here in any case, so that compiled code is on disk before other processes look for it.
+    for utterance_id, log_probs in remaining:
+        started = time.monotonic()
+        outcome = _outcome(decoder, utterance_id, log_probs)
+        spent += time.monotonic() - started
+        yield utterance_id, outcome
+        if processes > 1 and spent >= START_AFTER:
+            yield from _decode_with_others(make_decoder, decoder, remaining, processes - 1)
 
 
-def _decode_in_processes(
-    make_decoder: Callable[[], Decoder], utterances: Utterances, processes: int
+def _decode_with_others(
+    make_decoder: Callable[[], Decoder], decoder: Decoder, utterances: Utterances, others: int
 ) -> Iterator[tuple[str, Outcome]]:
+    """Keep the other processes busy, and decode here what they have no room for, also while they start."""
     # Forked processes would inherit the locks of threads that they do not have.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=_start_worker, initargs=(make_decoder,)) as pool:
+    with ProcessPoolExecutor(others, context, initializer=_start_worker, initargs=(make_decoder,)) as pool:
         waiting: deque[tuple[str, Future[Outcome]]] = deque()
+        sent: list[Future[Outcome]] = []
         try:
             for utterance_id, log_probs in utterances:
-                waiting.append((utterance_id, pool.submit(_work, utterance_id, log_probs)))
-                if len(waiting) >= QUEUED_PER_PROCESS * processes:
+                sent = [future for future in sent if not future.done()]
+                if len(sent) < QUEUED_PER_PROCESS * others:
+                    future = _send(pool, utterance_id, log_probs)
+                    sent.append(future)
+                else:
+                    future = Future()
+                    future.set_result(_outcome(decoder, utterance_id, log_probs))
+                waiting.append((utterance_id, future))
+                while waiting and waiting[0][1].done():
                     yield _result(*waiting.popleft())
             while waiting:
                 yield _result(*waiting.popleft())
@@ -72,13 +87,23 @@ def _decode_in_processes(
                 future.cancel()
 
 
+def _send(pool: ProcessPoolExecutor, utterance_id: str, log_probs: NDArray[np.floating]) -> Future[Outcome]:
+    try:
+        return pool.submit(_work, utterance_id, log_probs)
+    except BrokenProcessPool:
+        raise _died(utterance_id) from None
+
+
 def _result(utterance_id: str, future: Future[Outcome]) -> tuple[str, Outcome]:
     try:
         return utterance_id, future.result()
     except BrokenProcessPool:
-        raise DecodingError(
-            utterance_id, "was being decoded when a process died", "try fewer processes, or more memory"
-        ) from None
+        raise _died(utterance_id) from None
+
+
+def _died(utterance_id: str) -> DecodingError:
+    remedy = "try fewer processes, or more memory"
+    return DecodingError(utterance_id, "was being decoded when a process died", remedy)
 
 
 def _outcome(decoder: Decoder, utterance_id: str, log_probs: NDArray[np.floating]) -> Outcome:

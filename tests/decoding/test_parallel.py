@@ -1,6 +1,9 @@
 """Decoding over processes: order, equality for any number, and failures that stay with their utterance."""
 
 import importlib
+import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +21,12 @@ UNITS = [BLANK_SYMBOL, " ", *"abc"]
 
 
 @pytest.fixture
+def at_once(monkeypatch):
+    """Other processes are started after the first utterance, however little time it took."""
+    monkeypatch.setattr("asr.decoding.parallel.START_AFTER", 0.0)
+
+
+@pytest.fixture
 def recipe(tmp_path) -> DecoderRecipe:
     build_model(train_ngrams([["ab", "ca"], ["ca", "ab", "b"]] * 3, order=2)).save(tmp_path / "lm")
     Units("characters", UNITS).save(tmp_path / "units.txt")
@@ -30,14 +39,14 @@ def utterances(count: int):
         yield f"utt{seed}", np.log(probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_any_number_of_processes_gives_the_same_in_the_same_order(recipe):
+def test_any_number_of_processes_gives_the_same_in_the_same_order(recipe, at_once):
     alone = list(decode_all(recipe, utterances(30)))
     assert [utterance_id for utterance_id, _ in alone] == [f"utt{n}" for n in range(30)]
     assert list(decode_all(recipe, utterances(30), processes=3)) == alone
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_bad_utterance_fails_alone_and_by_name(recipe, processes):
+def test_a_bad_utterance_fails_alone_and_by_name(recipe, processes, at_once):
     def with_a_bad_one():
         yield from utterances(3)
         yield "broken", np.zeros((4, 5), np.float32)
@@ -55,7 +64,7 @@ def test_a_decoder_that_cannot_be_built_is_reported_before_any_work(recipe, tmp_
         next(decode_all(replace(recipe, lm=tmp_path / "missing"), utterances(2), processes=2))
 
 
-def test_compiled_code_is_on_disk_before_the_processes_start(monkeypatch):
+def test_compiled_code_is_on_disk_before_the_processes_start(monkeypatch, at_once):
     """The first utterance is decoded in this process; the pool comes after it."""
     decoded = []
     monkeypatch.setattr("asr.decoding.parallel.ProcessPoolExecutor", lambda *_, **__: pytest.fail("started"))
@@ -73,14 +82,47 @@ def test_compiled_code_is_on_disk_before_the_processes_start(monkeypatch):
 
 
 @pytest.mark.parametrize("processes", [1, 2, 7])
-def test_no_utterances_and_fewer_than_processes(recipe, processes):
+def test_no_utterances_and_fewer_than_processes(recipe, processes, at_once):
     assert list(decode_all(recipe, [], processes)) == []
     (one,) = decode_all(recipe, utterances(1), processes)
     assert one[0] == "utt0"
 
 
+def test_work_that_is_soon_done_starts_no_process(monkeypatch, recipe):
+    monkeypatch.setattr("asr.decoding.parallel.ProcessPoolExecutor", lambda *_, **__: pytest.fail("started"))
+    assert list(decode_all(recipe, utterances(5), processes=4)) == list(decode_all(recipe, utterances(5)))
+
+
+WORKING = """
+import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from asr.decoding.hypothesis import Hypothesis
+
+class Decoder:
+    def decode(self, log_probs):
+        return [Hypothesis(str(os.getpid()), float(len(log_probs)))]
+"""
+
+
+def test_this_process_works_while_the_others_start(tmp_path, monkeypatch, at_once):
+    (tmp_path / "working_decoder.py").write_text(WORKING)
+    monkeypatch.syspath_prepend(tmp_path)
+    working = importlib.import_module("working_decoder").Decoder
+    blocks = ((f"u{n}", np.zeros((n, 5), np.float32)) for n in range(40))
+    outcomes = dict(decode_all(working, blocks, processes=2))
+    assert [nbest[0].score for nbest in outcomes.values()] == list(range(40))
+    workers = [nbest[0].text for nbest in outcomes.values()]
+    here = str(os.getpid())
+    assert len(set(workers)) == 2
+    assert workers[0] == here and here not in workers[1:5]  # a process must load code; the first ones wait for it
+    assert workers.count(here) > 10
+
+
 DYING = """
 import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 class Decoder:
     def decode(self, log_probs):
@@ -90,10 +132,20 @@ class Decoder:
 """
 
 
-def test_a_process_that_dies_is_an_error_and_not_a_hang(tmp_path, monkeypatch):
+def test_a_process_that_dies_is_an_error_and_not_a_hang(tmp_path, monkeypatch, at_once):
     (tmp_path / "dying_decoder.py").write_text(DYING)
     monkeypatch.syspath_prepend(tmp_path)
     dying = importlib.import_module("dying_decoder").Decoder
     blocks = ((f"u{n}", np.zeros((n, 5), np.float32)) for n in range(6))
     with pytest.raises(DecodingError, match="a process died"):
         list(decode_all(dying, blocks, processes=2))
+
+
+def test_a_process_that_died_takes_no_more_work(monkeypatch, recipe, at_once):
+    class Broken(ProcessPoolExecutor):
+        def submit(self, *_):
+            raise BrokenProcessPool("a process died")
+
+    monkeypatch.setattr("asr.decoding.parallel.ProcessPoolExecutor", Broken)
+    with pytest.raises(DecodingError, match="utt1: was being decoded when a process died; try fewer processes"):
+        list(decode_all(recipe, utterances(3), processes=2))

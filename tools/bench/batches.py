@@ -1,15 +1,15 @@
 """Many utterances at once: the compiled search in one process and in several, and the search in torch by batches.
 
     python tools/bench/batches.py                                  # made-up posteriors, characters
-    python tools/bench/batches.py LOGPROBS.npz [--lm LM]
+    python tools/bench/batches.py LOGPROBS.npz [--lm LM] --times 32
     python tools/bench/batches.py --quick --json rows.json         # within two minutes
 
 One process searches the whole set and then so many processes do; and one process and torch do, on one thread: in turns
-for several rounds, and figures are medians over the rounds. Processes are timed by the wall clock from the moment when
-they are started, as `asr decode --nj` starts them, and again (`running`) without the first tenth of the set, in which
-they import and load: what a large set comes near to. So run it on a quiet machine. Torch is timed by processor time,
-beside `ours` by the same; it knows no language model over words, and is measured without one. Every way must find the
-same texts; `same_texts` is the share that are.
+for several rounds, and figures are medians over the rounds. Processes are timed by the wall clock: the set with all
+that `asr decode --nj` does, and what the set costs once more after itself (`further`), which a large set comes near to.
+The others start when the search has taken a second, so let `--times` make the set last some seconds, on a quiet
+machine. Torch is timed by processor time, beside `ours` by the same; it knows no language model over words, and is
+measured without one. Every way must find the same texts; `same_texts` is the share that are.
 
 Rows: {"case", "system", "metric", "value", "unit"}; systems are `ours`, `ours, 2 processes`, `ours, torch, batch 16`.
 """
@@ -97,19 +97,23 @@ def measure_processes(
 ) -> list[Row]:
     """Rows of the compiled search in one process and in several."""
     counts = [1, *map(int, options.processes.split(","))]
-    clocks: dict[int, list[tuple[float, float]]] = {count: [] for count in counts}
+    once: dict[int, list[float]] = {count: [] for count in counts}
+    twice: dict[int, list[float]] = {count: [] for count in counts}
     texts: dict[int, Found] = {}
     ready = recipe()
     ready.decode(utterances[0][1])  # compiling is not decoding
     for _ in range(options.rounds):
         for count in counts:
-            made = decode_all(recipe, utterances, count, ready)
-            texts[count], *clock = timed(made, len(utterances), time.perf_counter)
-            clocks[count].append((clock[0], clock[1]))
+            once[count].append(timed(decode_all(recipe, utterances, count, ready), time.perf_counter)[1])
+            texts[count], seconds = timed(decode_all(recipe, utterances * 2, count, ready), time.perf_counter)
+            twice[count].append(seconds)
     rows = []
     for count in counts:
-        whole, running = (1000.0 * statistics.median(column) for column in zip(*clocks[count], strict=True))
-        figures = (("wall_ms_per_utterance", whole, "ms"), ("running_wall_ms_per_utterance", running, "ms"))
+        first, both = statistics.median(once[count]), statistics.median(twice[count])
+        figures = [
+            (metric, 1000.0 * seconds / len(utterances), "ms")
+            for metric, seconds in (("wall_ms_per_utterance", first), ("further_wall_ms_per_utterance", both - first))
+        ]
         system = f"ours, {count} processes" if count > 1 else "ours"
         rows += report(case, system, [*figures, same_texts(texts[count], texts[1])])
     return rows
@@ -133,8 +137,8 @@ def measure_torch(case: str, recipe: DecoderRecipe, utterances: Utterances, opti
     texts: dict[str, Found] = {}
     for _ in range(options.rounds):
         for system, way in ways.items():
-            texts[system], seconds, _ = timed(way(), len(utterances), time.thread_time)
-            spent[system].append(seconds)
+            texts[system], seconds = timed(way(), time.thread_time)
+            spent[system].append(seconds / len(utterances))
     rows = []
     for system in ways:
         figure = ("ms_per_utterance", 1000.0 * statistics.median(spent[system]), "ms")
@@ -142,17 +146,15 @@ def measure_torch(case: str, recipe: DecoderRecipe, utterances: Utterances, opti
     return rows
 
 
-def timed(made: Iterable[tuple[str, Outcome]], count: int, clock: Callable[[], float]) -> tuple[Found, float, float]:
-    """The texts, the seconds an utterance, and the same without the first tenth of the utterances."""
+def timed(made: Iterable[tuple[str, Outcome]], clock: Callable[[], float]) -> tuple[Found, float]:
+    """The texts, and the seconds that it took to make them."""
     texts: Found = {}
-    moments = [clock()]
+    started = clock()
     for index, (_, outcome) in enumerate(made):
         if not isinstance(outcome, list):
             raise outcome
         texts[str(index)] = outcome[0].text
-        moments.append(clock())
-    skipped = count // 10
-    return texts, (moments[-1] - moments[0]) / count, (moments[-1] - moments[skipped]) / (count - skipped)
+    return texts, clock() - started
 
 
 def same_texts(found: Found, expected: Found) -> tuple[str, float, str]:
