@@ -106,31 +106,16 @@ def trace(address: int, leaves: NDArray[np.int32], last_words: NDArray[np.int32]
         See `Traced`.
     """
     search = search_at(address)
-    count = leaves.shape[0]
-    ends = np.empty(count, np.int64)
-    log_gains = np.empty(count, np.float64)
-    lm_scores = np.empty(count, np.float64)
-    total = 0
-    for reading in range(count):
-        node = np.int64(leaves[reading])
-        while node != prefix_tree.ROOT:
-            total += 1
-            node = np.int64(search.ws.tree.nodes[node]["parent"])
-        ends[reading] = total
-    tokens = np.empty(total, np.int32)
-    words = np.empty(total, np.int32)
-    variants = np.empty(total, np.int32)
-    for reading in range(count):
-        leaf = np.int64(leaves[reading])
-        place, node, log_gain = ends[reading], leaf, 0.0
-        while node != prefix_tree.ROOT:
-            place -= 1
-            arc = search.ws.tree.nodes[node]
-            tokens[place], words[place], variants[place] = arc["token"], arc["word"], arc["variant"]
-            log_gain += np.log(arc["gain"])
-            node = np.int64(arc["parent"])
-        log_gains[reading] = log_gain
-        lm_scores[reading] = beam_finish.lm_score_of(search.ws, search.fusion, leaf, last_words[reading])
+    each = [prefix_tree.trace(search.ws.tree, leaf) for leaf in leaves]
+    ends = np.cumsum(np.array([len(arcs[0]) for arcs in each], np.int64))
+    total = ends[-1] if len(ends) else 0
+    tokens, words, variants = np.empty(total, np.int32), np.empty(total, np.int32), np.empty(total, np.int32)
+    log_gains, lm_scores = np.empty(len(each), np.float64), np.empty(len(each), np.float64)
+    for reading, arcs in enumerate(each):
+        place = slice(ends[reading] - len(arcs[0]), ends[reading])
+        tokens[place], words[place], variants[place] = arcs[0], arcs[1], arcs[2]
+        log_gains[reading] = arcs[3]
+        lm_scores[reading] = beam_finish.lm_score_of(search.ws, search.fusion, leaves[reading], last_words[reading])
     return Traced(tokens, words, variants, ends, log_gains, lm_scores)
 
 
