@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -22,7 +22,8 @@ from asr.progress import setup_logging
 Utterances = Iterable[tuple[str, NDArray[np.floating]]]
 Outcome = list[Hypothesis] | AsrError
 QUEUED_PER_PROCESS = 4  # enough that no process waits, few enough that the log-probabilities fit into memory
-START_AFTER = 1.0  # seconds of searching; another process takes longer to start than shorter work takes here
+WORTHWHILE = 3.0  # seconds of work; another process takes about as long to start, and must be waited for in the end
+TRIED = 0.1  # seconds of work from which the rest of a set is estimated
 
 _decoder: Decoder | None = None  # of a worker process
 
@@ -38,8 +39,8 @@ def decode_all(
         make_decoder: builds the decoder, once in every process, for example a `DecoderRecipe`. A language model that
             it loads is memory-mapped, so the processes share one copy.
         utterances: (id, (T, V) log-probabilities); consumed as the work proceeds.
-        processes: that work at the same time, this one among them; the others are started once the search has taken
-            a second, so that they do not hold up a small set.
+        processes: that work at the same time, this one among them; the others are started once the work that is left
+            is seen to be worth it, or where their number is not known, the work so far was.
         built: what `make_decoder` builds, where the caller has it already.
 
     Raises:
@@ -48,15 +49,24 @@ def decode_all(
     """
     decoder = built or make_decoder()
     remaining = iter(utterances)
+    total = len(utterances) if isinstance(utterances, Sized) else None
     spent = 0.0
-    # The first one is decoded here in any case, so that compiled code is on disk before other processes look for it.
-    for utterance_id, log_probs in remaining:
+    # The first one is decoded here in any case, so that compiled code is on disk before other processes look for it; it
+    # may have waited for the compiler, so it says nothing about the others.
+    for index, (utterance_id, log_probs) in enumerate(remaining):
         started = time.monotonic()
         outcome = _outcome(decoder, utterance_id, log_probs)
-        spent += time.monotonic() - started
+        spent += time.monotonic() - started if index else 0.0
         yield utterance_id, outcome
-        if processes > 1 and spent >= START_AFTER:
+        if processes > 1 and _is_worthwhile(spent, index, total):
             yield from _decode_with_others(make_decoder, decoder, remaining, processes - 1)
+
+
+def _is_worthwhile(spent: float, done: int, total: int | None) -> bool:
+    """Whether to start other processes after so many seconds and utterances, not counting the first of `total`."""
+    if total is None:
+        return spent >= WORTHWHILE
+    return spent >= min(TRIED, WORTHWHILE) and spent * (total - 1 - done) >= WORTHWHILE * done
 
 
 def _decode_with_others(

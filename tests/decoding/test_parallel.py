@@ -12,7 +12,7 @@ import pytest
 from asr.decoding.automaton import build_model
 from asr.decoding.beam import BeamOptions
 from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.parallel import decode_all
+from asr.decoding.parallel import _is_worthwhile, decode_all
 from asr.decoding.recipe import DecoderRecipe
 from asr.errors import DecodingError
 from asr.units import BLANK_SYMBOL, Units
@@ -23,7 +23,7 @@ UNITS = [BLANK_SYMBOL, " ", *"abc"]
 @pytest.fixture
 def at_once(monkeypatch):
     """Other processes are started after the first utterance, however little time it took."""
-    monkeypatch.setattr("asr.decoding.parallel.START_AFTER", 0.0)
+    monkeypatch.setattr("asr.decoding.parallel.WORTHWHILE", 0.0)
 
 
 @pytest.fixture
@@ -91,6 +91,25 @@ def test_no_utterances_and_fewer_than_processes(recipe, processes, at_once):
 def test_work_that_is_soon_done_starts_no_process(monkeypatch, recipe):
     monkeypatch.setattr("asr.decoding.parallel.ProcessPoolExecutor", lambda *_, **__: pytest.fail("started"))
     assert list(decode_all(recipe, utterances(5), processes=4)) == list(decode_all(recipe, utterances(5)))
+
+
+@pytest.mark.parametrize(
+    ("spent", "done", "total", "worthwhile"),
+    [
+        (0.5, 100, 1001, True),  # 900 more take 4.5 s
+        (0.5, 100, 601, False),  # 500 more take 2.5 s
+        (0.05, 1, 1001, False),  # one is too few to tell
+        (9.0, 900, 901, False),  # nothing is left
+        (2.9, 900, None, False),
+        (3.1, 900, None, True),
+    ],
+)
+def test_processes_are_started_for_three_seconds_of_work(spent, done, total, worthwhile):
+    assert _is_worthwhile(spent, done, total) is worthwhile
+
+
+def test_a_list_goes_to_processes_like_any_iterable(recipe, at_once):
+    assert list(decode_all(recipe, list(utterances(12)), processes=2)) == list(decode_all(recipe, utterances(12)))
 
 
 WORKING = """

@@ -7,7 +7,7 @@
 One process searches the whole set and then so many processes do; and one process and torch do, on one thread: in turns
 for several rounds, and figures are medians over the rounds. Processes are timed by the wall clock: the set with all
 that `asr decode --nj` does, and what the set costs once more after itself (`further`), which a large set comes near to.
-The others start when the search has taken a second, so let `--times` make the set last some seconds, on a quiet
+The others start only where three seconds of work are left, so let `--times` make the set last longer, on a quiet
 machine. Torch is timed by processor time, beside `ours` by the same; it knows no language model over words, and is
 measured without one. Every way must find the same texts; `same_texts` is the share that are.
 
