@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asr.decoding.beam_workspace import Settings, Workspace
 from asr.decoding.fusion import (
@@ -12,14 +11,11 @@ from asr.decoding.fusion import (
     SCORE_WORDS,
     Fusion,
     arc_gain,
-    inner_bound,
     last_variant,
-    main_variant,
     word_end_bound,
 )
 from asr.decoding.jit import inlined, kernel
 from asr.decoding.merging import is_shared, key_of_arc, list_texts, place_of, share, stand_for
-from asr.decoding.posteriors import probability
 from asr.decoding.prefix_tree import NONE, ROOT, find_child
 from asr.decoding.recombination import rank
 from asr.decoding.same_text import NOTHING, text_after
@@ -30,44 +26,95 @@ MARGIN = np.exp(-1.0)
 
 
 @inlined
+def extend_freely(
+    ws: Workspace, fusion: Fusion, settings: Settings, tried: int, best: float, lowest: float
+) -> tuple[int, float]:
+    """`extend` where no language model, lexicon or phrase has a say and every text has one spelling."""
+    floor = floor_of(ws, settings, best, lowest)
+    separator = fusion.texts.separator
+    room = ws.candidates.shape[0]
+    count = 0
+    for index in range(ws.width[0]):
+        entry = ws.beam[index]
+        node, last, blank = entry["node"], entry["token"], entry["blank"]
+        total = blank + entry["label"]
+        for position in range(tried):
+            score = total * ws.weights[position]
+            if score < floor:
+                break
+            if ws.taken[index * tried + position] == ws.clock[0]:
+                continue
+            token = ws.tokens[position]
+            if token == last:
+                score = blank * ws.weights[position]
+            if score < floor or score <= 0.0 or (token == separator and (last == separator or node == ROOT)):
+                continue
+            if count == room:
+                count, floor = thin_out(ws, settings, tried, count, best, floor)
+            write_candidate(ws, count, index, position, ws.mains[position], 1.0, score)
+            count += 1
+            if score > best:
+                best = score
+                floor = max(floor, best * settings.beam_ratio)
+    return count, best
+
+
+@inlined
+def floor_of(ws: Workspace, settings: Settings, best: float, lowest: float) -> float:
+    """The score below which a prefix need not be collected."""
+    floor = best * settings.beam_ratio
+    return max(floor, lowest * MARGIN) if ws.width[0] == settings.beam else floor
+
+
+@inlined
+def write_candidate(
+    ws: Workspace, count: int, source: int, position: int, variant: int, gain: float, score: float
+) -> None:
+    """Write the candidate of an arc after the first `count`."""
+    ws.scores[ws.width[0] + count] = score
+    candidate = ws.candidates[count]
+    candidate["gain"] = gain
+    candidate["parent"] = ws.beam[source]["node"]
+    candidate["source"] = source
+    candidate["position"] = position
+    candidate["variant"] = variant
+
+
+@inlined
 def extend(
-    ws: Workspace, fusion: Fusion, settings: Settings, row: NDArray[np.float32], tried: int, best: float, lowest: float
+    ws: Workspace, fusion: Fusion, settings: Settings, tried: int, best: float, lowest: float
 ) -> tuple[int, float]:
     """Collect the prefixes that this frame's units can make and that are not in the beam.
 
     Returns:
         Number of candidates, and the highest score among them and the prefixes that stay.
     """
-    width = ws.width[0]
-    floor = best * settings.beam_ratio
-    if width == settings.beam:
-        floor = max(floor, lowest * MARGIN)
-    count = 0
+    floor = floor_of(ws, settings, best, lowest)
     separator = fusion.texts.separator
+    count = 0
     ender = first_ender(ws, fusion, tried)
     if fusion.texts.by_pieces:
-        list_texts(ws, 0)
-    for index in range(width):
+        list_texts(ws, tried, 0)
+    for index in range(ws.width[0]):
         entry = ws.beam[index]
-        parent = entry["node"]
-        last, blank, label = entry["token"], entry["blank"], entry["label"]
-        total = blank + label
-        inside = total * inner_bound(fusion, ws.tree, parent)
+        parent = np.int64(entry["node"])
+        last, blank = entry["token"], entry["blank"]
+        total = blank + entry["label"]
+        inside = total * entry["inside"]
         ending = 0.0
         if ender >= 0:
-            prob = total * probability(ws.probs, row, np.int64(ws.tokens[ender]))
-            ending = total * word_end_bound(fusion, ws.tree, parent, prob, floor)
+            ending = total * ending_of(ws, fusion, index, total * ws.weights[ender], floor)
         for position in range(tried):
-            token = np.int64(ws.tokens[position])
-            prob = probability(ws.probs, row, token)
+            prob = ws.weights[position]
             if max(inside, ending) * prob < floor:
                 break
+            token = np.int64(ws.tokens[position])
             if bound_of(fusion, token, inside, ending) * prob < floor:
                 continue
             if token == separator and (last == separator or parent == ROOT):
                 continue  # it says nothing new: see `stay`
-            mass = blank if token == last else blank + label
-            main = main_variant(fusion, token)
+            mass = blank if token == last else total
+            main = ws.mains[position]
             for variant in range(main, 1 + last_variant(fusion, ws.tree, parent, token)):
                 if in_beam(ws, index, position, tried, token, variant, variant == main):
                     continue
@@ -76,48 +123,56 @@ def extend(
                 if score < floor or score <= 0.0:
                     continue
                 count, best, floor = collect(
-                    ws, fusion, settings, index, token, variant, gain, score, count, best, floor
+                    ws, fusion, settings, tried, index, position, variant, gain, score, count, best, floor
                 )
     return count, best
 
 
 @inlined
+def ending_of(ws: Workspace, fusion: Fusion, index: int, mass: float, floor: float) -> float:
+    """The bound of an entry's arcs that end a word; the word is not looked up where `mass` is too little for any."""
+    entry = ws.beam[index]
+    if entry["ending"] >= 0.0:
+        return entry["ending"]
+    if mass * entry["guess"] < floor:
+        return entry["guess"]
+    entry["ending"] = word_end_bound(fusion, ws.tree, np.int64(entry["node"]))
+    return entry["ending"]
+
+
+@inlined
 def collect(
-    ws: Workspace, fusion: Fusion, settings: Settings, index: int, token: int, variant: int, gain: float, score: float,
-    count: int, best: float, floor: float,
+    ws: Workspace, fusion: Fusion, settings: Settings, tried: int, index: int, position: int, variant: int,
+    gain: float, score: float, count: int, best: float, floor: float,
 ) -> tuple[int, float, float]:  # fmt: skip
     """Make the prefix of an arc a candidate, or add its score to that of the prefix that stands for its text.
 
     Returns:
         Number of candidates, the highest score, and the score below which no other needs to be collected.
     """
-    entry = ws.beam[index]
     text, key = NOTHING, NOTHING
     shared = False
     if fusion.texts.by_pieces:
+        entry = ws.beam[index]
+        token = np.int64(ws.tokens[position])
         text = text_after(fusion.texts, entry["text"], entry["token"], token)
         key = key_of_arc(ws, fusion, index, text, token)
         place = place_of(ws, key)
         shared = is_shared(ws, place)
         if shared:
-            best = max(best, share(ws, fusion, place, entry["node"], variant, gain, score))
+            score = share(ws, fusion, place, index, position, variant, gain, score)
     if not shared and count == ws.candidates.shape[0]:
-        count, floor = thin_out(ws, settings, count, best, floor)
+        count, floor = thin_out(ws, settings, tried, count, best, floor)
         if fusion.texts.by_pieces:
-            list_texts(ws, count)
+            list_texts(ws, tried, count)
     if not shared and score >= floor:
-        ws.scores[ws.width[0] + count] = score
-        candidate = ws.candidates[count]
-        candidate["gain"] = gain
-        candidate["parent"] = entry["node"]
-        candidate["token"] = token
-        candidate["variant"] = variant
+        write_candidate(ws, count, index, position, variant, gain, score)
         if fusion.texts.by_pieces:
             stand_for(ws, count, text, key, score)
         count += 1
-        best = max(best, score)
-        if not fusion.texts.by_pieces:  # else the order of prefixes would decide which spellings are added
-            floor = max(floor, best * settings.beam_ratio)
+    if score > best:
+        best = score
+        floor = max(floor, best * settings.beam_ratio)
     return count, best, floor
 
 
@@ -153,14 +208,14 @@ def in_beam(ws: Workspace, index: int, position: int, tried: int, token: int, va
 
 
 @kernel
-def thin_out(ws: Workspace, settings: Settings, count: int, best: float, floor: float) -> tuple[int, float]:
+def thin_out(ws: Workspace, settings: Settings, tried: int, count: int, best: float, floor: float) -> tuple[int, float]:
     """Make room among the candidates by dropping those that the beam has no place for.
 
     Returns:
         Number of candidates left, and the score below which no other needs to be collected.
     """
     width = ws.width[0]
-    cut = rank(ws, settings, count, best)
+    cut = rank(ws, settings, tried, count, best)
     kept = 0
     for index in range(count):
         if ws.ranks[width + index] >= cut and ws.ranks[width + index] > 0.0 and kept < settings.beam:

@@ -20,8 +20,8 @@ from asr.decoding.beam_workspace import (
 from asr.decoding.fusion import SCORE_WORDS, Fusion, final_gain, last_score, lm_score_of_arc
 from asr.decoding.hashing import spread
 from asr.decoding.jit import Integer, allocating, inlined, kernel
-from asr.decoding.merging import is_shared, place_of, write_place
-from asr.decoding.prefix_tree import NONE, ROOT, VARIANTS, clear, extract, load_nodes, reachable
+from asr.decoding.merging import begin_table, is_shared, place_of, write_place
+from asr.decoding.prefix_tree import NONE, ROOT, VARIANTS, extract, load_nodes, reachable
 from asr.decoding.spelling import count_words
 
 Floats = NDArray[np.float64]
@@ -48,7 +48,7 @@ def ways_to_end(ws: Workspace, fusion: Fusion, node: Integer) -> int:
 @inlined
 def group_by_text(ws: Workspace, fusion: Fusion) -> None:
     """Note for each prefix of the beam, in `ws.groups`, the first one with its text, whatever unit it ends in."""
-    ws.spelled_stamp[0] += 1
+    begin_table(ws, ws.width[0])
     for index in range(ws.width[0]):
         entry = ws.beam[index]
         ws.groups[index] = index
@@ -191,7 +191,6 @@ def save(ws: Workspace) -> tuple[NDArray[np.void], NDArray[np.void], float]:
 @kernel
 def restore(ws: Workspace, nodes: NDArray[np.void], beam: NDArray[np.void], log_scale: float) -> None:
     """Make a workspace continue a saved search; whatever it held is forgotten."""
-    clear(ws.tree)
     load_nodes(ws.tree, nodes)
     for index in range(beam.shape[0]):
         ws.beam[index] = beam[index]

@@ -18,12 +18,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.beam_extension import extend
+from asr.decoding.beam_extension import extend, extend_freely
 from asr.decoding.beam_workspace import Settings, Workspace
-from asr.decoding.fusion import Fusion, main_variant, set_root, set_states
+from asr.decoding.fusion import NO_SCORING, Fusion, inner_bound, main_variant, set_root, set_states, word_end_guess
 from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.posteriors import exponentials, likeliest_unit, list_tokens, probability
-from asr.decoding.prefix_tree import NONE, ROOT, add_child, clear, find_place
+from asr.decoding.prefix_tree import NONE, ROOT, add_child, find_child
 from asr.decoding.recombination import future_of, rank
 from asr.decoding.same_text import NO_SEPARATOR, NOTHING
 from asr.units import BLANK
@@ -37,15 +37,9 @@ NOT_NORMALISED, IMPOSSIBLE = -1, -2
 @kernel
 def start(ws: Workspace, fusion: Fusion) -> None:
     """Forget what was searched before and begin an utterance: only the empty prefix, with probability 1."""
-    clear(ws.tree)
     set_root(fusion, ws.tree)
+    enter(ws, fusion, 0, ROOT)
     entry = ws.beam[0]
-    entry["node"] = ROOT
-    entry["parent"] = NONE
-    entry["token"] = BLANK  # which no unit repeats
-    entry["variant"] = 0
-    entry["gain"] = 1.0
-    entry["future"] = future_of(ws.tree, ROOT)
     entry["text"] = NOTHING
     entry["blank"] = 1.0
     entry["label"] = 0.0
@@ -64,6 +58,7 @@ def advance(
         Stopped at a frame with 0, the tree must be tidied up before going on with that frame.
     """
     threshold = np.float32(settings.token_threshold)
+    free = fusion.scoring == NO_SCORING and not fusion.has_phrases and not fusion.texts.by_pieces
     for t in range(first, log_probs.shape[0]):
         if ws.tree.size[0] + settings.beam > ws.tree.nodes.shape[0]:
             return t, 0
@@ -71,21 +66,26 @@ def advance(
         total, passing = exponentials(row, ws.probs, threshold)
         if not abs(total - 1.0) <= TOLERANCE:  # a NaN compares false, hence the negation
             return t, NOT_NORMALISED
-        tried = select_tokens(ws, row, threshold, passing)
+        tried = select_tokens(ws, fusion, row, threshold, passing)
         best, lowest = stay(ws, fusion, row, tried)
         count = 0
         if tried > 0:
-            count, best = extend(ws, fusion, settings, row, tried, best, lowest)
+            if free:
+                count, best = extend_freely(ws, fusion, settings, tried, best, lowest)
+            else:
+                count, best = extend(ws, fusion, settings, tried, best, lowest)
             for position in range(tried):
                 ws.positions[ws.tokens[position]] = NONE
         if best <= 0.0:
             return t, IMPOSSIBLE
-        renew_beam(ws, fusion, settings, count, best, lowest)
+        renew_beam(ws, fusion, settings, tried, count, best, lowest)
     return log_probs.shape[0], 0
 
 
 @inlined
-def select_tokens(ws: Workspace, row: NDArray[np.float32], threshold: np.float32, passing: np.float32) -> int:
+def select_tokens(
+    ws: Workspace, fusion: Fusion, row: NDArray[np.float32], threshold: np.float32, passing: np.float32
+) -> int:
     """List the units worth trying, most probable first; returns K.
 
     These are the units at or above the threshold; when there is none, the most probable unit if it beats the blank.
@@ -101,7 +101,10 @@ def select_tokens(ws: Workspace, row: NDArray[np.float32], threshold: np.float32
             ws.clock[0] += 1
             count = 1
     for position in range(count):
-        ws.positions[ws.tokens[position]] = position
+        token = np.int64(ws.tokens[position])
+        ws.positions[token] = position
+        ws.weights[position] = probability(ws.probs, row, token)
+        ws.mains[position] = main_variant(fusion, token)
     return count
 
 
@@ -129,8 +132,9 @@ def stay(ws: Workspace, fusion: Fusion, row: NDArray[np.float32], tried: int) ->
                 if source["token"] != token:  # else only a blank in between makes a second one
                     mass += source["label"]
                 arriving = mass * entry["gain"]
-                if tried > 0 and ws.positions[token] >= 0 and entry["variant"] == main_variant(fusion, token):
-                    ws.taken[slot * tried + ws.positions[token]] = ws.clock[0]
+                position = np.int64(ws.positions[token])
+                if position >= 0 and entry["variant"] == ws.mains[position]:
+                    ws.taken[slot * tried + position] = ws.clock[0]
         next_label = (label + arriving) * probability(ws.probs, row, token)
         next_blank = (entry["blank"] + label) * blank_prob
         if separator != NO_SEPARATOR:  # one after another, or before the first word, leaves the text as it is
@@ -157,14 +161,16 @@ def above(scores: NDArray[np.float64], count: int, floor: float) -> int:
 
 
 @inlined
-def renew_beam(ws: Workspace, fusion: Fusion, settings: Settings, count: int, best: float, lowest: float) -> None:
+def renew_beam(
+    ws: Workspace, fusion: Fusion, settings: Settings, tried: int, count: int, best: float, lowest: float
+) -> None:
     """Make the best of the prefixes that stay and of the `count` candidates the beam."""
     width = ws.width[0]
     floor = best * settings.beam_ratio
     ranks, cut = ws.scores, floor
     full = width + count > settings.beam and above(ws.scores, width + count, floor) > settings.beam
     if full:
-        cut = rank(ws, settings, count, best)
+        cut = rank(ws, settings, tried, count, best)
         ranks = ws.ranks
     scale = 1.0
     if best < SMALL or best > LARGE:
@@ -206,20 +212,31 @@ def drop(ws: Workspace, ranks: NDArray[np.float64], cut: float, floor: float) ->
 @inlined
 def settle(ws: Workspace, fusion: Fusion, candidate: NDArray[np.void], slot: int, mass: float) -> None:
     """Give a candidate a slot in the beam, and a node in the tree if it has none yet."""
-    parent, token, variant = candidate["parent"], candidate["token"], candidate["variant"]
-    place = find_place(ws.tree, parent, token, variant)
-    child: Integer = np.int64(ws.tree.table[place])
+    parent, variant = np.int64(candidate["parent"]), candidate["variant"]
+    token = ws.tokens[candidate["position"]]
+    child = find_child(ws.tree, parent, token, variant)
     if child == NONE:
-        child = np.int64(add_child(ws.tree, place, parent, token, variant, candidate["gain"]))
+        child = np.int64(add_child(ws.tree, parent, token, variant, candidate["gain"]))
         set_states(fusion, ws.tree, child)
-    ws.tree.slots[child] = slot
+    enter(ws, fusion, slot, child)
     entry = ws.beam[slot]
-    entry["node"] = child
-    entry["parent"] = parent
-    entry["token"] = token
-    entry["variant"] = variant
-    entry["gain"] = ws.tree.nodes[child]["gain"]
-    entry["future"] = future_of(ws.tree, child)
     entry["text"] = candidate["text"]
     entry["blank"] = 0.0
-    entry["label"] = mass * (ws.tree.nodes[child]["gain"] / candidate["gain"])
+    entry["label"] = mass * (entry["gain"] / candidate["gain"])
+
+
+@inlined
+def enter(ws: Workspace, fusion: Fusion, slot: int, index: Integer) -> None:
+    """Put a node in a slot of the beam, all but its probabilities and its text."""
+    node = ws.tree.nodes[index]
+    ws.tree.slots[index] = slot
+    entry = ws.beam[slot]
+    entry["node"] = index
+    entry["parent"] = node["parent"]
+    entry["token"] = node["token"]
+    entry["variant"] = node["variant"]
+    entry["gain"] = node["gain"]
+    entry["future"] = future_of(ws.tree, index)
+    entry["inside"] = inner_bound(fusion, ws.tree, index)
+    entry["guess"] = word_end_guess(fusion, ws.tree, index)
+    entry["ending"] = -1.0

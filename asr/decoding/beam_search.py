@@ -35,7 +35,7 @@ class Room:
     """A workspace of one thread, and the address under which compiled code finds it with everything else it needs."""
 
     def __init__(self, units: Units, settings: Settings, knowledge: Knowledge, nodes: int) -> None:
-        self.ws: Workspace = make_workspace(len(units), settings.beam, nodes)
+        self.ws: Workspace = make_workspace(len(units), settings.beam, nodes, knowledge.fusion.texts.by_pieces)
         # The arrays of the fusion are views of those that the knowledge keeps; both must live as long as the address.
         self.search = Search(self.ws, read_only(knowledge.fusion), settings)
         self.address, self.memory = pinned(self.search)

@@ -21,6 +21,9 @@ ENTRY = np.dtype(
         ("future", np.uint64),  # equal for prefixes that the same frames to come will treat alike
         ("text", np.uint64),  # see `same_text`; 0 unless spellings are looked for
         ("gain", np.float64),  # of the node, as are the next ones: kept here to spare the loops the way to the node
+        ("inside", np.float64),  # bound of the factors of arcs from here, see `fusion.inner_bound`
+        ("guess", np.float64),  # the same of arcs that end a word, quick to tell
+        ("ending", np.float64),  # and once it has been looked up; below 0 before
         ("parent", np.int32),
         ("token", np.int32),
         ("variant", np.int32),
@@ -35,14 +38,17 @@ CANDIDATE = np.dtype(
         ("text", np.uint64),
         ("key", np.uint64),
         ("parent", np.int32),
-        ("token", np.int32),
+        ("source", np.int32),  # place of the parent in the beam
+        ("position", np.int32),  # of the unit among those tried
         ("variant", np.int32),
     ],
     align=True,
 )
 SPELLED = np.dtype([("key", np.uint64), ("stamp", np.int32), ("index", np.int32)], align=True)
-LEADER = np.dtype([("future", np.uint64), ("score", np.float64), ("stamp", np.int32)], align=True)
+LEADER = np.dtype([("future", np.uint64), ("score", np.float64), ("stamp", np.int32), ("family", np.int32)], align=True)
 SCORE, LAST_GAIN, LOG_GAIN, LM_SCORE = range(4)  # places in `Workspace.figures`
+USES, MASK = range(2)  # places in `Workspace.spelled_use`
+MOST_CANDIDATES = 1 << 18
 LENGTH, NODE_FOUND, LAST_WORD = range(3)  # places in `Workspace.counts`
 
 
@@ -65,12 +71,16 @@ class Workspace(NamedTuple):
     ranks: NDArray[np.float64]  # (B + C,) the same, some of them discounted
     leaders: NDArray[np.void]  # LEADER: hash table of the best prefix of each future
     spelled: NDArray[np.void]  # SPELLED: hash table of the texts in a frame
-    spelled_stamp: NDArray[np.int32]  # (1,) uses of `spelled` since the workspace was made
-    groups: NDArray[np.int64]  # (B + C,) place in `leaders` of each prefix
+    spelled_use: NDArray[np.int64]  # how often `spelled` has been used since then, and how much of it: see USES, ...
+    groups: NDArray[np.int64]  # (B + C,) place in `leaders` of each prefix, or in `family_best`
+    families: NDArray[np.int32]  # (B,) number of the prefixes of the beam with the same future
+    family_best: NDArray[np.float64]  # (B * V,) at f * K + k: highest score that a family reaches by the k-th unit
     bins: NDArray[np.int32]  # histogram of scores; all 0 between uses
     scratch: NDArray[np.float64]  # (B + C,)
     probs: NDArray[np.float32]  # (V,) of this frame
     tokens: NDArray[np.int32]  # (V,) the K units tried in this frame, most probable first
+    weights: NDArray[np.float64]  # (V,) their probabilities
+    mains: NDArray[np.int32]  # (V,) the variants in which they usually extend a prefix
     positions: NDArray[np.int32]  # (V,) place among `tokens`, or NONE
     taken: NDArray[np.int64]  # (B * V,) at b * K + k: frame in which entry b's child by the k-th unit was in the beam
     clock: NDArray[np.int64]  # (1,) frames with units to try since the workspace was made
@@ -90,22 +100,26 @@ class Search(NamedTuple):
     settings: Settings
 
 
-def make_workspace(units: int, beam: int, nodes: int) -> Workspace:
+def make_workspace(units: int, beam: int, nodes: int, by_pieces: bool = False) -> Workspace:
     """Room for a search.
 
     Args:
         units: V.
         beam: B.
         nodes: prefixes that fit before the search has to stop and tidy up.
+        by_pieces: whether spellings of a text are summed. Candidates are then more than their scores, which making
+            room by dropping the worst would lose; what is not used of the room takes no memory.
     """
-    room = beam + 3 * beam + 256
+    room = min(beam * units, MOST_CANDIDATES) if by_pieces else 3 * beam + 256
+    both = beam + room
     return Workspace(
-        tree=make_tree(nodes), beam=np.zeros(beam, ENTRY), candidates=np.zeros(room - beam, CANDIDATE),
-        scores=np.zeros(room), ranks=np.zeros(room), leaders=np.zeros(table_size(room), LEADER),
-        spelled=np.zeros(table_size(room), SPELLED), spelled_stamp=np.zeros(1, np.int32),
-        groups=np.zeros(room, np.int64), bins=np.zeros(BINS, np.int32), scratch=np.zeros(room),
-        probs=np.zeros(units, np.float32),
-        tokens=np.zeros(units, np.int32), positions=np.full(units, NONE, np.int32),
+        tree=make_tree(nodes), beam=np.zeros(beam, ENTRY), candidates=np.zeros(room, CANDIDATE),
+        scores=np.zeros(both), ranks=np.zeros(both), leaders=np.zeros(table_size(3 * beam), LEADER),
+        spelled=np.zeros(table_size(both), SPELLED), spelled_use=np.zeros(2, np.int64),
+        groups=np.zeros(both, np.int64), families=np.zeros(beam, np.int32), family_best=np.zeros(beam * units),
+        bins=np.zeros(BINS, np.int32), scratch=np.zeros(both), probs=np.zeros(units, np.float32),
+        tokens=np.zeros(units, np.int32), weights=np.zeros(units),
+        mains=np.zeros(units, np.int32), positions=np.full(units, NONE, np.int32),
         taken=np.zeros(beam * units, np.int64), clock=np.zeros(1, np.int64), stamp=np.zeros(1, np.int32),
         width=np.zeros(1, np.int64), log_scale=np.zeros(1), figures=np.zeros(4), counts=np.zeros(3, np.int64),
         reading=np.zeros(nodes, np.int32),

@@ -143,16 +143,25 @@ def inner_bound(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
 
 
 @inlined
-def word_end_bound(fusion: Fusion, tree: PrefixTree, index: Integer, prob: float, floor: float) -> float:
-    """No arc from this prefix that ends a word has a higher factor; a guess, if `prob` times it is below `floor`."""
-    phrases = phrase_bound(fusion, tree, index)
-    after = max(1.0, fusion.ahead.first_factor, leaving_gain(fusion)) * phrases
-    guess = fusion.word_gain / look_ahead(fusion.ahead, tree.nodes[index]["spelling"]) * after
-    if tree.nodes[index]["end_gain"] < 0.0 and prob * guess < floor:
-        return guess
+def word_end_guess(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
+    """No arc from this prefix that ends a word has a higher factor, whatever the language model says of the word."""
+    if fusion.scoring != SCORE_WORDS:
+        return 0.0
+    return fusion.word_gain / look_ahead(fusion.ahead, tree.nodes[index]["spelling"]) * after_word(fusion, tree, index)
+
+
+@inlined
+def word_end_bound(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
+    """No arc from this prefix that ends a word has a higher factor; looks the word up."""
     if count_words(fusion.graph, tree.nodes[index]["spelling"]) > 1:
-        return guess
-    return end_gain(fusion, tree, index, 1) * after
+        return word_end_guess(fusion, tree, index)
+    return end_gain(fusion, tree, index, 1) * after_word(fusion, tree, index)
+
+
+@inlined
+def after_word(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
+    """No arc from this prefix that ends a word has a higher factor apart from the word's."""
+    return max(1.0, fusion.ahead.first_factor, leaving_gain(fusion)) * phrase_bound(fusion, tree, index)
 
 
 @inlined
@@ -252,6 +261,8 @@ def set_root(fusion: Fusion, tree: PrefixTree) -> None:
     node["followers"] = fusion.graph.followers[node["spelling"]]
     node["lm_state"] = fusion.start_state
     node["phrase"] = fusion.phrases.start
+    node["window"] = 0
+    node["child"] = NONE
     tree.slots[ROOT] = 0
     tree.size[0] = 1
 

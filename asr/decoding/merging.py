@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from asr.decoding.beam_workspace import Workspace
+from asr.decoding.beam_workspace import MASK, USES, Workspace
 from asr.decoding.fusion import Fusion, correction
 from asr.decoding.hashing import HIGH, ONE, spread
 from asr.decoding.jit import Integer, inlined
@@ -26,9 +26,9 @@ def key_of(text: Integer, token: Integer, phrase: Integer) -> Integer:
 @inlined
 def place_of(ws: Workspace, key: Integer) -> Integer:
     """Where in the table a key is, or would go."""
-    mask = np.uint64(ws.spelled.shape[0] - 1)
+    mask = np.uint64(ws.spelled_use[MASK])
     place = (np.uint64(key) >> HIGH) & mask
-    while ws.spelled[place]["stamp"] == ws.spelled_stamp[0] and ws.spelled[place]["key"] != key:
+    while ws.spelled[place]["stamp"] == ws.spelled_use[USES] and ws.spelled[place]["key"] != key:
         place = (place + ONE) & mask
     return np.int64(place)
 
@@ -38,20 +38,30 @@ def write_place(ws: Workspace, place: Integer, key: Integer, index: Integer) -> 
     """Note that a prefix, counted as in `ws.scores`, is the one that stands for its text."""
     slot = ws.spelled[place]
     slot["key"] = key
-    slot["stamp"] = ws.spelled_stamp[0]
+    slot["stamp"] = ws.spelled_use[USES]
     slot["index"] = index
 
 
 @inlined
-def list_texts(ws: Workspace, count: int) -> None:
+def begin_table(ws: Workspace, texts: Integer) -> None:
+    """Empty the table, and use as much of it as so many texts need: the less, the more of it is near."""
+    size = 4
+    while size < 2 * texts and size < ws.spelled.shape[0]:
+        size *= 2
+    ws.spelled_use[USES] += 1
+    ws.spelled_use[MASK] = size - 1
+
+
+@inlined
+def list_texts(ws: Workspace, tried: int, count: int) -> None:
     """Begin the table anew with the prefixes of the beam and the first `count` candidates."""
-    ws.spelled_stamp[0] += 1
     width = ws.width[0]
+    begin_table(ws, width * (1 + tried))
     for index in range(width):
         entry = ws.beam[index]
         key = key_of(entry["text"], entry["token"], ws.tree.nodes[entry["node"]]["phrase"])
         place = place_of(ws, key)
-        if ws.spelled[place]["stamp"] != ws.spelled_stamp[0]:
+        if ws.spelled[place]["stamp"] != ws.spelled_use[USES]:
             write_place(ws, place, key, index)
     for index in range(count):
         key = ws.candidates[index]["key"]
@@ -70,15 +80,16 @@ def key_of_arc(ws: Workspace, fusion: Fusion, index: int, text: Integer, token: 
 @inlined
 def is_shared(ws: Workspace, place: Integer) -> bool:
     """Whether a prefix that stands for the text is there already."""
-    return ws.spelled[place]["stamp"] == ws.spelled_stamp[0]
+    return ws.spelled[place]["stamp"] == ws.spelled_use[USES]
 
 
 @inlined
 def share(
-    ws: Workspace, fusion: Fusion, place: Integer, parent: Integer, variant: int, gain: float, score: float
+    ws: Workspace, fusion: Fusion, place: Integer, source: int, position: int, variant: int, gain: float, score: float
 ) -> float:
     """Add a spelling's probability to the prefix that stands for its text; returns what that has now."""
     index = np.int64(ws.spelled[place]["index"])
+    parent = ws.beam[source]["node"]
     if index < ws.width[0]:
         before, after = ws.tree.nodes[parent]["spelling"], ws.tree.nodes[ws.beam[index]["node"]]["spelling"]
         score *= correction(fusion, before, variant, after)
@@ -90,6 +101,8 @@ def share(
         if score > candidate["share"]:
             candidate["share"] = score
             candidate["parent"] = parent
+            candidate["source"] = source
+            candidate["position"] = position
             candidate["variant"] = variant
             candidate["gain"] = gain
     return ws.scores[index]

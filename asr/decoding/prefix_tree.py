@@ -1,8 +1,8 @@
 """The tree of prefixes that a beam search has met, in arrays that compiled code can grow, search and shrink.
 
-N: room for nodes, H: hash slots, B: beam width. A prefix is a node; its units are read from the node up to
-the root. The same prefix is always the same node, so that paths which read the same add up even when the prefix had
-left the beam in between.
+N: room for nodes, B: beam width. A prefix is a node; its units are read from the node up to the root. The same prefix
+is always the same node, so that paths which read the same add up even when the prefix had left the beam in between. The
+children of a node are a list: they are few, and a table of all nodes would lie outside the core's cache.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.hashing import ONE, mixed, table_size
 from asr.decoding.jit import Integer, allocating, inlined, kernel
 
 ROOT = 0
 NONE = -1
 VARIANTS = 64  # ways in which one unit may extend one prefix (homophones that it can finish), plus one
 VARIANTS_FACTOR = np.uint64(VARIANTS)
-TOKEN_BITS = np.uint64(24)
+WINDOW = 3  # units: while prefixes differ in the last ones, how probable they are is not settled
+TOKEN_BITS = np.uint64(21)
+WINDOW_MASK = np.uint64((1 << WINDOW * 21) - 1)
 
-# One record a node, one cache line: what the search reads together lies together.
+# One record a node: what the search reads together lies together.
 NODE = np.dtype(
     [
         ("gain", np.float64),  # factor of the language model, lexicon and phrases on the arc from the parent
         ("end_gain", np.float64),  # cached factor for finishing the word in progress; below 0: not yet computed
         ("followers", np.uint64),  # set of units, modulo 64, with which the word in progress may go on
+        ("window", np.uint64),  # the last WINDOW units
         ("parent", np.int32),
         ("token", np.int32),
         ("variant", np.int32),  # 0: the arc finished no word; h: it finished homophone h - 1
@@ -36,89 +38,64 @@ NODE = np.dtype(
         ("end_state", np.int32),  # cached language-model state after finishing the word in progress
         ("end_word", np.int32),  # cached lexicon word that finishing it gives, or NONE
         ("phrase", np.int32),  # state in the automaton of boosted phrases
-        ("hash_slot", np.int32),
+        ("child", np.int32),  # the newest one, or NONE
+        ("sibling", np.int32),  # the next older child of the parent, or NONE
     ],
     align=True,
 )
 
 
 class PrefixTree(NamedTuple):
-    """Nodes and the hash from (parent, token, variant) to node; `size[0]` nodes are in use."""
+    """Nodes; `size[0]` of them are in use."""
 
     nodes: NDArray[np.void]  # (N,) NODE
     slots: NDArray[np.int32]  # (N,) place in the beam, NONE outside it
-    table: NDArray[np.int32]  # (H,) node, or NONE
     size: NDArray[np.int64]  # (1,)
 
 
 def make_tree(capacity: int) -> PrefixTree:
     """An empty tree with room for `capacity` nodes."""
-    return PrefixTree(
-        np.zeros(capacity, NODE),
-        np.full(capacity, NONE, np.int32),
-        np.full(table_size(capacity), NONE, np.int32),
-        np.zeros(1, np.int64),
-    )
-
-
-@inlined
-def find_place(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer) -> Integer:
-    """The place in the hash table of the node that an arc leads to, or where it would go."""
-    mask = np.uint64(tree.table.shape[0] - 1)
-    place = mixed((np.uint64(parent) << TOKEN_BITS) + np.uint64(token) * VARIANTS_FACTOR + np.uint64(variant)) & mask
-    while True:
-        index = tree.table[place]
-        if index == NONE:
-            break
-        node = tree.nodes[index]
-        if node["parent"] == parent and node["token"] == token and node["variant"] == variant:
-            break
-        place = (place + ONE) & mask
-    return np.int64(place)
+    return PrefixTree(np.zeros(capacity, NODE), np.full(capacity, NONE, np.int32), np.zeros(1, np.int64))
 
 
 @inlined
 def find_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer) -> Integer:
     """The node that an arc leads to, or NONE."""
-    return tree.table[find_place(tree, parent, token, variant)]
+    child: Integer = np.int64(tree.nodes[parent]["child"])
+    while child >= 0 and (tree.nodes[child]["token"] != token or tree.nodes[child]["variant"] != variant):
+        child = np.int64(tree.nodes[child]["sibling"])
+    return child
 
 
 @inlined
-def add_child(
-    tree: PrefixTree, place: Integer, parent: Integer, token: Integer, variant: Integer, gain: float
-) -> Integer:
+def add_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer, gain: float) -> Integer:
     """Append a node; the caller has made sure that it is new, and fills in its states."""
     index = tree.size[0]
     tree.size[0] = index + 1
-    tree.table[place] = index
     node = tree.nodes[index]
     node["parent"] = parent
     node["token"] = token
     node["variant"] = variant
     node["gain"] = gain
     node["end_gain"] = -1.0
-    node["hash_slot"] = place
+    node["window"] = ((tree.nodes[parent]["window"] << TOKEN_BITS) + np.uint64(token)) & WINDOW_MASK
+    node["child"] = NONE
+    node["sibling"] = tree.nodes[parent]["child"]
+    tree.nodes[parent]["child"] = index
     return index
 
 
 @kernel
-def clear(tree: PrefixTree) -> None:
-    """Forget every node; only the slots in use are touched."""
-    for index in range(1, tree.size[0]):
-        tree.table[tree.nodes[index]["hash_slot"]] = NONE
-    tree.size[0] = 0
-
-
-@kernel
 def load_nodes(tree: PrefixTree, nodes: NDArray[np.void]) -> None:
-    """Put a saved tree, parents before children, into an empty one."""
+    """Put a saved tree, parents before children, in the place of whatever was there."""
     for index in range(nodes.shape[0]):
         tree.nodes[index] = nodes[index]
+        tree.nodes[index]["child"] = NONE
         tree.slots[index] = NONE
         if index > 0:
-            place = find_place(tree, nodes[index]["parent"], nodes[index]["token"], nodes[index]["variant"])
-            tree.table[place] = index
-            tree.nodes[index]["hash_slot"] = place
+            parent = np.int64(nodes[index]["parent"])
+            tree.nodes[index]["sibling"] = tree.nodes[parent]["child"]
+            tree.nodes[parent]["child"] = index
     tree.size[0] = nodes.shape[0]
 
 
