@@ -20,7 +20,16 @@ from numpy.typing import NDArray
 
 from asr.decoding.beam_extension import extend, extend_freely
 from asr.decoding.beam_workspace import Settings, Workspace
-from asr.decoding.fusion import NO_SCORING, Fusion, inner_bound, main_variant, set_root, set_states, word_end_guess
+from asr.decoding.fusion import (
+    NO_SCORING,
+    Fusion,
+    expect_word,
+    inner_bound,
+    main_variant,
+    set_root,
+    set_states,
+    word_end_guess,
+)
 from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.posteriors import exponentials, likeliest_unit, list_tokens, probability
 from asr.decoding.prefix_tree import NONE, ROOT, add_child, find_child
@@ -218,6 +227,7 @@ def settle(ws: Workspace, fusion: Fusion, candidate: NDArray[np.void], slot: int
     if child == NONE:
         child = np.int64(add_child(ws.tree, parent, token, variant, candidate["gain"]))
         set_states(fusion, ws.tree, child)
+        expect_word(fusion, ws.tree, child)
     enter(ws, fusion, slot, child)
     entry = ws.beam[slot]
     entry["text"] = candidate["text"]

@@ -16,6 +16,7 @@ from asr.decoding.alignment import score_tokens
 from asr.decoding.beam_finish import Snapshot, common_ancestor
 from asr.decoding.beam_kernel import NOT_NORMALISED
 from asr.decoding.beam_workspace import Search, Settings, Workspace, make_workspace
+from asr.decoding.fusion import NO_SCORING
 from asr.decoding.fusion_setup import Knowledge
 from asr.decoding.log_probs import check_log_probs, check_shape
 from asr.decoding.pinned import pinned, read_only
@@ -35,7 +36,10 @@ class Room:
     """A workspace of one thread, and the address under which compiled code finds it with everything else it needs."""
 
     def __init__(self, units: Units, settings: Settings, knowledge: Knowledge, nodes: int) -> None:
-        self.ws: Workspace = make_workspace(len(units), settings.beam, nodes, knowledge.fusion.texts.by_pieces)
+        fusion = knowledge.fusion
+        self.ws: Workspace = make_workspace(
+            len(units), settings.beam, nodes, fusion.texts.by_pieces, fusion.scoring != NO_SCORING
+        )
         # The arrays of the fusion are views of those that the knowledge keeps; both must live as long as the address.
         self.search = Search(self.ws, read_only(knowledge.fusion), settings)
         self.address, self.memory = pinned(self.search)

@@ -100,17 +100,20 @@ class Search(NamedTuple):
     settings: Settings
 
 
-def make_workspace(units: int, beam: int, nodes: int, by_pieces: bool = False) -> Workspace:
+def make_workspace(units: int, beam: int, nodes: int, by_pieces: bool = False, scoring: bool = False) -> Workspace:
     """Room for a search.
 
     Args:
         units: V.
         beam: B.
         nodes: prefixes that fit before the search has to stop and tidy up.
-        by_pieces: whether spellings of a text are summed. Candidates are then more than their scores, which making
-            room by dropping the worst would lose; what is not used of the room takes no memory.
+        by_pieces: whether spellings of a text are summed.
+        scoring: whether a language model or lexicon weighs the candidates.
     """
-    room = min(beam * units, MOST_CANDIDATES) if by_pieces else 3 * beam + 256
+    if by_pieces:  # dropping the worst to make room would lose spellings; what is not used takes no memory
+        room = min(beam * units, MOST_CANDIDATES)
+    else:  # the sooner the worst are dropped, the fewer words are looked up
+        room = 2 * beam if scoring else 3 * beam + 256
     both = beam + room
     return Workspace(
         tree=make_tree(nodes), beam=np.zeros(beam, ENTRY), candidates=np.zeros(room, CANDIDATE),

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.jit import Integer, inlined, kernel
+from asr.decoding.jit import Integer, inlined, kernel, prefetch
 from asr.decoding.look_ahead import LookAheadArrays, look_ahead
-from asr.decoding.ngram import NGramArrays, ngram_step
+from asr.decoding.memo import memo_place, question_of
+from asr.decoding.ngram import NGramArrays, first_slot, ngram_step
 from asr.decoding.phrase_automaton import BOUNDARY, PhraseArrays, phrase_gain, phrase_step
 from asr.decoding.prefix_tree import NONE, ROOT, PrefixTree
 from asr.decoding.same_text import TextArrays
@@ -60,16 +61,35 @@ def lm_step(fusion: Fusion, state: Integer, word: Integer) -> tuple[float, Integ
     )
 
 
+@inlined
+def expect_word(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
+    """Begin to fetch what the language model will be asked for when the word in progress ends here."""
+    node = tree.nodes[index]
+    state = np.int64(node["spelling"])
+    if fusion.scoring == SCORE_WORDS and fusion.has_lm and state > 0:
+        word = np.int64(UNKNOWN_WORD)
+        if count_words(fusion.graph, state) > 0:
+            word = np.int64(fusion.lexicon_words[fusion.graph.words[fusion.graph.offsets[state]]])
+        if word != UNKNOWN_WORD or fusion.open_vocabulary:
+            key = np.int64(node["lm_state"]) * np.int64(fusion.ngram.vocabulary_size) + word
+            prefetch(fusion.ngram.keys, np.int64(first_slot(key, fusion.ngram.keys.shape[0])))
+
+
 @kernel
-def weighted_word(fusion: Fusion, state: Integer, word: Integer) -> tuple[float, Integer]:
+def weighted_word(fusion: Fusion, tree: PrefixTree, state: Integer, word: Integer) -> tuple[float, Integer]:
     """Factor of one word (or unit) and the language-model state after it."""
     if not fusion.has_lm:
         return fusion.word_gain, np.int64(state)
-    log_prob, after = lm_step(fusion, state, word)
-    gain = fusion.word_gain * np.exp(fusion.alpha * log_prob)
-    if word == UNKNOWN_WORD:
-        gain *= fusion.unknown_gain
-    return gain, np.int64(after)
+    question = question_of(state, word)
+    memo = tree.memo[memo_place(question)]
+    if memo["question"] != question:
+        log_prob, after = lm_step(fusion, state, word)
+        memo["question"] = question
+        memo["gain"] = fusion.word_gain * np.exp(fusion.alpha * log_prob)
+        memo["after"] = after
+        if word == UNKNOWN_WORD:
+            memo["gain"] *= fusion.unknown_gain
+    return memo["gain"], np.int64(memo["after"])
 
 
 @kernel
@@ -89,11 +109,11 @@ def finish_word(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Integ
         return 1.0, lm_state, NONE  # no letters, no word
     if count_words(fusion.graph, state) > 0:
         word = fusion.graph.words[fusion.graph.offsets[state] + variant - 1]
-        gain, after = weighted_word(fusion, lm_state, fusion.lexicon_words[word])
+        gain, after = weighted_word(fusion, tree, lm_state, fusion.lexicon_words[word])
         return gain / look_ahead(fusion.ahead, state), after, np.int64(word)
     if not fusion.open_vocabulary:
         return 0.0, lm_state, NONE
-    gain, after = weighted_word(fusion, lm_state, UNKNOWN_WORD)
+    gain, after = weighted_word(fusion, tree, lm_state, UNKNOWN_WORD)
     if state == NONE:
         gain /= fusion.unknown_gain  # already paid where the word left the vocabulary
     return gain / look_ahead(fusion.ahead, state), after, NONE
@@ -196,7 +216,7 @@ def arc_gain(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, v
     node = tree.nodes[index]
     gain = 1.0
     if fusion.scoring == SCORE_UNITS:
-        gain = weighted_word(fusion, node["lm_state"], fusion.token_words[token])[0]
+        gain = weighted_word(fusion, tree, node["lm_state"], fusion.token_words[token])[0]
     elif fusion.scoring == SCORE_WORDS:
         state, followers = node["spelling"], node["followers"]
         if variant > 0:
@@ -223,7 +243,7 @@ def set_states(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
     node["spelling"] = START
     node["phrase"] = 0
     if fusion.scoring == SCORE_UNITS:
-        node["lm_state"] = weighted_word(fusion, parent["lm_state"], fusion.token_words[token])[1]
+        node["lm_state"] = weighted_word(fusion, tree, parent["lm_state"], fusion.token_words[token])[1]
     elif fusion.scoring == SCORE_WORDS:
         state: Integer = np.int64(parent["spelling"])
         if node["variant"] == 1:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.jit import Integer, allocating, inlined, kernel
+from asr.decoding.memo import make_memo
 
 ROOT = 0
 NONE = -1
@@ -51,11 +52,13 @@ class PrefixTree(NamedTuple):
     nodes: NDArray[np.void]  # (N,) NODE
     slots: NDArray[np.int32]  # (N,) place in the beam, NONE outside it
     size: NDArray[np.int64]  # (1,)
+    memo: NDArray[np.void]  # see `memo`; it outlives the utterance
 
 
 def make_tree(capacity: int) -> PrefixTree:
     """An empty tree with room for `capacity` nodes."""
-    return PrefixTree(np.zeros(capacity, NODE), np.full(capacity, NONE, np.int32), np.zeros(1, np.int64))
+    slots = np.full(capacity, NONE, np.int32)
+    return PrefixTree(np.zeros(capacity, NODE), slots, np.zeros(1, np.int64), make_memo())
 
 
 @inlined
