@@ -23,7 +23,7 @@ from asr.decoding.ngram import NGramArrays, first_slot, ngram_step
 from asr.decoding.phrase_automaton import BOUNDARY, PhraseArrays, phrase_gain, phrase_step
 from asr.decoding.prefix_tree import NONE, ROOT, PrefixTree
 from asr.decoding.same_text import TextArrays
-from asr.decoding.spelling import START, SpellingArrays, count_words, goes_on, spell
+from asr.decoding.spelling import START, SpellingArrays, count_words, follow, goes_on
 
 NO_SCORING, SCORE_UNITS, SCORE_WORDS = 0, 1, 2  # what the language model or lexicon is about
 INSIDE, SEPARATOR, WORD_BEGIN, EITHER = 0, 1, 2, 3  # what a unit does to the word in progress
@@ -69,7 +69,7 @@ def expect_word(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
     if fusion.scoring == SCORE_WORDS and fusion.has_lm and state > 0:
         word = np.int64(UNKNOWN_WORD)
         if count_words(fusion.graph, state) > 0:
-            word = np.int64(fusion.lexicon_words[fusion.graph.words[fusion.graph.offsets[state]]])
+            word = np.int64(fusion.lexicon_words[fusion.graph.words[fusion.graph.states[state]["words"]]])
         if word != UNKNOWN_WORD or fusion.open_vocabulary:
             key = np.int64(node["lm_state"]) * np.int64(fusion.ngram.vocabulary_size) + word
             prefetch(fusion.ngram.keys, np.int64(first_slot(key, fusion.ngram.keys.shape[0])))
@@ -108,7 +108,7 @@ def finish_word(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Integ
     if state == START or state == fusion.graph.marker_state:
         return 1.0, lm_state, NONE  # no letters, no word
     if count_words(fusion.graph, state) > 0:
-        word = fusion.graph.words[fusion.graph.offsets[state] + variant - 1]
+        word = fusion.graph.words[fusion.graph.states[state]["words"] + variant - 1]
         gain, after = weighted_word(fusion, tree, lm_state, fusion.lexicon_words[word])
         return gain / look_ahead(fusion.ahead, state), after, np.int64(word)
     if not fusion.open_vocabulary:
@@ -218,12 +218,16 @@ def arc_gain(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, v
     if fusion.scoring == SCORE_UNITS:
         gain = weighted_word(fusion, tree, node["lm_state"], fusion.token_words[token])[0]
     elif fusion.scoring == SCORE_WORDS:
-        state, followers = node["spelling"], node["followers"]
+        state, followers, edges = node["spelling"], node["followers"], node["edges"]
         if variant > 0:
             gain = end_gain(fusion, tree, index, variant)
-            state, followers = START, fusion.graph.followers[START]
+            state = START
         if fusion.roles[token] != SEPARATOR and state >= 0:
-            if not goes_on(fusion.graph, state, followers, token):
+            if state == START:
+                leads_on = fusion.graph.begins[token] >= 0
+            else:
+                leads_on = goes_on(fusion.graph, followers, edges, token)
+            if not leads_on:
                 gain *= leaving_gain(fusion) / look_ahead(fusion.ahead, state)
             elif state == START or state == fusion.graph.marker_state:
                 gain *= fusion.ahead.first_factor
@@ -255,15 +259,26 @@ def set_states(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
             node["lm_state"] = after
             node["word"] = word
             state = START
-        if fusion.roles[token] == SEPARATOR:
-            node["spelling"] = START
+        if fusion.roles[token] == SEPARATOR or state == START:
+            node["spelling"] = START if fusion.roles[token] == SEPARATOR else fusion.graph.begins[token]
         else:
-            node["spelling"] = spell(fusion.graph, state, token) if state >= 0 else NONE
-        if node["spelling"] >= 0:
-            node["followers"] = fusion.graph.followers[node["spelling"]]
+            node["spelling"] = NONE
+            if state >= 0:
+                node["spelling"] = follow(fusion.graph, parent["followers"], parent["edges"], token)
+        read_state(fusion, tree, index)
         node["gain"] *= correction(fusion, parent["spelling"], node["variant"], node["spelling"])
     if fusion.has_phrases:
         node["phrase"] = phrase_step(fusion.phrases, parent["phrase"], token)
+
+
+@inlined
+def read_state(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
+    """Copy to a node what leads on from its state in the spelling graph."""
+    node = tree.nodes[index]
+    if node["spelling"] >= 0:
+        state = fusion.graph.states[node["spelling"]]
+        node["followers"] = state["followers"]
+        node["edges"] = state["edges"]
 
 
 @kernel
@@ -278,7 +293,7 @@ def set_root(fusion: Fusion, tree: PrefixTree) -> None:
     node["word"] = NONE
     # BPE text may begin without the word-start marker: it reads as if the marker were there
     node["spelling"] = fusion.graph.marker_state if fusion.graph.marker_state >= 0 else START
-    node["followers"] = fusion.graph.followers[node["spelling"]]
+    read_state(fusion, tree, ROOT)
     node["lm_state"] = fusion.start_state
     node["phrase"] = fusion.phrases.start
     node["window"] = 0

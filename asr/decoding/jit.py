@@ -29,6 +29,16 @@ vectorised: Any = compiled(
 
 
 @emitted
+def bits_set(_: Any, bits: Any) -> Any:
+    """How many bits of a uint64 are 1, as int64."""
+
+    def code(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), code
+
+
+@emitted
 def prefetch(_: Any, array: Any, index: Any) -> Any:
     """Begin to fetch the element of a contiguous array that will be read soon, without waiting for it."""
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.ngram import UNKNOWN_ID, NGramArrays, ngram_step
-from asr.decoding.spelling import START, SpellingArrays
+from asr.decoding.spelling import START, SpellingArrays, edges_of
 
 EMPTY_HISTORY = 0  # the language model's state of knowing nothing
 
@@ -54,17 +54,18 @@ def look_ahead_of(
         lexicon_words: language-model word of each word in the graph.
         ngram: the language model, or None.
     """
-    states = len(graph.offsets) - 1
+    states = len(graph.states)
     best, unknown = np.full(states, -np.inf), np.full(states, -np.inf)
     scores = unigram_scores(ngram, int(lexicon_words.max(initial=0)) + 1) if ngram is not None else None
-    sources = np.repeat(np.arange(states), np.diff(graph.offsets))
+    sources = np.repeat(np.arange(states), graph.states["homophones"])
     words = lexicon_words[graph.words[: len(sources)]]
     is_known = (words != UNKNOWN_ID) if scores is not None else np.ones(len(words), bool)
     values = scores[words] if scores is not None else np.zeros(len(words))
     np.maximum.at(best, sources[is_known], values[is_known])
     unknown[sources[~is_known]] = 0.0
-    spread_back(graph.keys, graph.next_states, graph.units, best)
-    spread_back(graph.keys, graph.next_states, graph.units, unknown)
+    leaving, _, entering = edges_of(graph)
+    spread_back(leaving, entering, best)
+    spread_back(leaving, entering, unknown)
     log_prob = float(scores[UNKNOWN_ID]) if scores is not None else 0.0
     return LookAheadArrays(best, unknown, log_prob, np.ones(states), 1.0, 1.0)
 
@@ -115,17 +116,19 @@ def fill_unigrams(
 
 
 @kernel
-def spread_back(
-    keys: NDArray[np.int64], next_states: NDArray[np.int32], units: int, values: NDArray[np.float64]
-) -> None:
-    """Give every state the highest of its own value and those of all states that can be reached from it."""
+def spread_back(leaving: NDArray[np.int64], entering: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+    """Give every state the highest of its own value and those of all states that can be reached from it.
+
+    Args:
+        leaving: (E,) where each edge leaves.
+        entering: (E,) where it enters, mostly a state of a higher number, hence the order.
+        values: (S,) changed in place.
+    """
     changed = True
     while changed:
         changed = False
-        for slot in range(keys.shape[0]):
-            if keys[slot] >= 0:
-                source = keys[slot] // units
-                value = values[next_states[slot]]
-                if value > values[source]:
-                    values[source] = value
-                    changed = True
+        for edge in range(leaving.shape[0] - 1, -1, -1):
+            value = values[entering[edge]]
+            if value > values[leaving[edge]]:
+                values[leaving[edge]] = value
+                changed = True

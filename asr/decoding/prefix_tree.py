@@ -39,6 +39,7 @@ NODE = np.dtype(
         ("end_state", np.int32),  # cached language-model state after finishing the word in progress
         ("end_word", np.int32),  # cached lexicon word that finishing it gives, or NONE
         ("phrase", np.int32),  # state in the automaton of boosted phrases
+        ("edges", np.int32),  # where those of the state in the spelling graph begin
         ("child", np.int32),  # the newest one, or NONE
         ("sibling", np.int32),  # the next older child of the parent, or NONE
     ],

@@ -1,7 +1,10 @@
-"""How words are spelled in units, as a graph that the beam search walks unit by unit. S: states, H: hash slots.
+"""How words are spelled in units, as a graph that the beam search walks unit by unit. S: states, E: edges.
 
 A state stands for the letters (or sounds) read since the word began, so every way to cut a word into BPE pieces leads
 to the same state and the same word. State 0 is "no word in progress".
+
+The edges that leave a state lie together, in the order of their units modulo 64; a set of these remainders tells both
+which units may follow and where an edge is, so that a step of the search reads two places of memory.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.hashing import ONE, build_table, find_slot
-from asr.decoding.jit import Integer, inlined
+from asr.decoding.hashing import ONE
+from asr.decoding.jit import Integer, bits_set, inlined
 from asr.decoding.prefix_tree import NONE, VARIANTS
 from asr.errors import DecodingError
 from asr.units import BLANK_SYMBOL, UNKNOWN_SYMBOL, WORD_START, Units
@@ -25,14 +28,26 @@ SET_SIZE = 64  # bits of a set of units
 ZERO = np.uint64(0)
 
 
+STATE = np.dtype(
+    [
+        ("followers", np.uint64),  # set of units, modulo 64, that lead on
+        ("edges", np.int32),  # the first one
+        ("words", np.int32),  # it spells the words words[words : words + homophones]
+        ("homophones", np.int32),
+    ],
+    align=True,
+)
+EDGE = np.dtype([("unit", np.int32), ("target", np.int32)])  # LAST is added to the last unit of a remainder
+LAST = 1 << 30
+
+
 class SpellingArrays(NamedTuple):
     """The graph for compiled code."""
 
-    keys: NDArray[np.int64]  # (H,) state * V + token
-    next_states: NDArray[np.int32]  # (H,)
-    offsets: NDArray[np.int32]  # (S + 1,) the words spelled by state s are words[offsets[s]:offsets[s + 1]]
+    states: NDArray[np.void]  # (S,) STATE
+    edges: NDArray[np.void]  # (E,) EDGE; at least one, so that it is never empty
+    begins: NDArray[np.int32]  # (V,) where each unit leads from START, or NONE: so many that a search would be long
     words: NDArray[np.int32]  # (number of spellings,) indices of words
-    followers: NDArray[np.uint64]  # (S,) set of units, modulo 64, that lead on from a state
     marker_state: int  # after a lone word-start marker: a word has begun but has no letters yet
     units: int
 
@@ -49,25 +64,49 @@ class SpellingGraph:
 @inlined
 def spell(graph: SpellingArrays, state: Integer, token: Integer) -> Integer:
     """State after one more unit, or NONE when no word goes on like this."""
-    key = np.int64(state) * graph.units + token
-    slot = find_slot(graph.keys, key)
-    return graph.next_states[slot] if graph.keys[slot] == key else NONE
+    if state == START:
+        return np.int64(graph.begins[token])
+    return follow(graph, graph.states[state]["followers"], graph.states[state]["edges"], token)
 
 
 @inlined
-def goes_on(graph: SpellingArrays, state: Integer, followers: Integer, token: Integer) -> bool:
-    """Whether some word goes on from a state with a unit, first by the state's set of followers."""
+def follow(graph: SpellingArrays, followers: Integer, first: Integer, token: Integer) -> Integer:
+    """`spell` from a state other than START of which the set of followers and the first edge are at hand."""
+    place = np.uint64(token & (SET_SIZE - 1))
+    if (followers >> place) & ONE == ZERO:
+        return NONE
+    index = np.uint64(first) + np.uint64(bits_set(followers & ((ONE << place) - ONE)))
+    while np.uint64(graph.edges[index]["unit"] & (SET_SIZE - 1)) < place:  # several units with one remainder
+        index += ONE
+    while True:
+        unit = graph.edges[index]["unit"]
+        if unit == token or unit == token + LAST:
+            return np.int64(graph.edges[index]["target"])
+        if unit >= LAST:
+            return NONE
+        index += ONE
+
+
+@inlined
+def goes_on(graph: SpellingArrays, followers: Integer, first: Integer, token: Integer) -> bool:
+    """Whether some word goes on from a state other than START with a unit, first by the set of followers."""
     if (followers >> np.uint64(token & (SET_SIZE - 1))) & ONE == ZERO:
         return False
-    return graph.units <= SET_SIZE or spell(graph, state, token) >= 0
+    return graph.units <= SET_SIZE or follow(graph, followers, first, token) >= 0
 
 
 @inlined
 def count_words(graph: SpellingArrays, state: Integer) -> Integer:
     """How many words (homophones) the units read so far spell; 0 outside the graph."""
-    if state < 0:
-        return 0
-    return graph.offsets[state + 1] - graph.offsets[state]
+    return np.int64(graph.states[state]["homophones"]) if state >= 0 else 0
+
+
+def edges_of(graph: SpellingArrays) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Where each edge leaves, its unit, and where it enters: three times (E,)."""
+    count = int(graph.edges["unit"].astype(bool).sum())  # a graph without edges has one with the blank
+    starts = np.append(graph.states["edges"], count)
+    sources = np.repeat(np.arange(len(graph.states)), np.diff(starts))
+    return sources, graph.edges["unit"][:count] % LAST, graph.edges["target"][:count].astype(np.int64)
 
 
 def graph_of_words(words: Iterable[str], units: Units) -> SpellingGraph:
@@ -150,7 +189,6 @@ class _Builder:
     def graph(self, marker_state: int) -> SpellingGraph:
         keys = np.fromiter(self.arcs.keys(), np.int64, len(self.arcs))
         targets = np.fromiter(self.arcs.values(), np.int32, len(self.arcs))
-        table_keys, table_values = build_table(keys, targets)
         ends = np.array(self.ends, dtype=np.int64).reshape(-1, 2)
         order = np.argsort(ends[:, 0], kind="stable")
         counts = np.bincount(ends[:, 0], minlength=len(self.states))
@@ -159,19 +197,58 @@ class _Builder:
             raise DecodingError(
                 "lexicon", f"{len(crowded)} words share one spelling ({crowded[:5]} ...)", "thin it out"
             )
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        states, edges = lay_out(keys, targets, self.units, len(self.states))
+        states["words"] = np.cumsum(counts) - counts
+        states["homophones"] = counts
         arrays = SpellingArrays(
-            table_keys, table_values, offsets, ends[order, 1].astype(np.int32),
-            unit_sets(keys, self.units, len(self.states)), marker_state, self.units,
-        )  # fmt: skip
+            states,
+            edges,
+            beginnings(states, edges, self.units),
+            ends[order, 1].astype(np.int32),
+            marker_state,
+            self.units,
+        )
         return SpellingGraph(self.words, arrays, self.unspellable)
 
 
 def empty_graph(units: int) -> SpellingArrays:
     """A graph without words, for searches that need none."""
-    keys, values = build_table(np.empty(0, np.int64), np.empty(0, np.int32))
-    none = np.zeros(1, np.uint64)
-    return SpellingArrays(keys, values, np.zeros(2, np.int32), np.zeros(1, np.int32), none, NO_STATE, units)
+    states, edges = lay_out(np.empty(0, np.int64), np.empty(0, np.int32), units, 1)
+    begins = beginnings(states, edges, units)
+    return SpellingArrays(states, edges, begins, np.zeros(1, np.int32), NO_STATE, units)
+
+
+def lay_out(
+    keys: NDArray[np.int64], targets: NDArray[np.int32], units: int, count: int
+) -> tuple[NDArray[np.void], NDArray[np.void]]:
+    """Edges in the order in which `follow` finds them, and states that say where theirs begin.
+
+    Args:
+        keys: (E,) state * V + unit of every edge.
+        targets: (E,) where it leads.
+        units: V.
+        count: S.
+    """
+    sources, tokens = np.divmod(keys, units)
+    order = np.lexsort((tokens, tokens % SET_SIZE, sources))
+    groups = (sources * SET_SIZE + tokens % SET_SIZE)[order]
+    edges = np.zeros(max(1, len(keys)), EDGE)
+    edges["unit"][: len(keys)] = tokens[order] + LAST * (np.diff(groups, append=-1) != 0)
+    edges["target"][: len(keys)] = targets[order]
+    degrees = np.bincount(sources, minlength=count)
+    states = np.zeros(count, STATE)
+    states["edges"] = np.cumsum(degrees) - degrees
+    states["followers"] = unit_sets(keys, units, count)
+    return states, edges
+
+
+def beginnings(states: NDArray[np.void], edges: NDArray[np.void], units: int) -> NDArray[np.int32]:
+    """The edges that leave START as a table, (V,): the state that each unit leads to, or NONE."""
+    count = len(edges) if len(states) == 1 else int(states["edges"][START + 1])
+    begins = np.full(units, NONE, np.int32)
+    begins[edges["unit"][:count] % LAST] = edges["target"][:count]
+    begins[0] = NONE  # the blank stands for the edge of a graph that has none
+    return begins
 
 
 def unit_sets(keys: NDArray[np.int64], units: int, states: int) -> NDArray[np.uint64]:

@@ -9,11 +9,18 @@ from hypothesis import strategies as st
 
 from asr.decoding.spelling import (
     NO_STATE,
+    SET_SIZE,
     START,
+    SpellingArrays,
     SpellingGraph,
+    beginnings,
+    edges_of,
     empty_graph,
+    goes_on,
     graph_of_pronunciations,
     graph_of_words,
+    lay_out,
+    spell,
     unit_sets,
 )
 from asr.errors import DecodingError
@@ -25,10 +32,9 @@ PHONES = Units("characters", [BLANK_SYMBOL, *"xyz"])
 
 
 def arcs(graph: SpellingGraph) -> dict[tuple[int, int], int]:
-    """(state, unit) -> next state, read off the hash table."""
-    used = np.flatnonzero(graph.arrays.keys >= 0)
-    pairs = zip(graph.arrays.keys[used].tolist(), graph.arrays.next_states[used].tolist(), strict=True)
-    return {divmod(key, graph.arrays.units): state for key, state in pairs}
+    """(state, unit) -> next state, read off the edges."""
+    sources, units, targets = (values.tolist() for values in edges_of(graph.arrays))
+    return {(source, unit): target for source, unit, target in zip(sources, units, targets, strict=True)}
 
 
 def read(graph: SpellingGraph, tokens: tuple[int, ...]) -> list[str] | None:
@@ -38,8 +44,8 @@ def read(graph: SpellingGraph, tokens: tuple[int, ...]) -> list[str] | None:
         if (state, token) not in table:
             return None
         state = table[state, token]
-    first, end = graph.arrays.offsets[state], graph.arrays.offsets[state + 1]
-    return [graph.words[word] for word in graph.arrays.words[first:end]]
+    first, count = graph.arrays.states[state]["words"], graph.arrays.states[state]["homophones"]
+    return [graph.words[word] for word in graph.arrays.words[first : first + count]]
 
 
 WORDS = st.lists(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=6, unique=True)
@@ -105,7 +111,8 @@ def test_nothing_to_spell_is_an_empty_graph():
     assert graph_of_words([], CHARACTERS).words == []
     graph = graph_of_words(["XYZ"], CHARACTERS)
     assert (graph.words, graph.unspellable, arcs(graph)) == ([], ["XYZ"], {})
-    assert not (empty_graph(5).keys >= 0).any()
+    assert len(edges_of(empty_graph(5))[0]) == 0
+    assert all(spell(empty_graph(5), START, token) < 0 for token in range(5))
 
 
 @pytest.mark.parametrize("units", [5, 64, 200])
@@ -113,3 +120,26 @@ def test_followers_are_the_units_that_lead_on_modulo_64(units):
     keys = np.array([0 * units + 1, 0 * units + units - 1, 2 * units + 3], np.int64)
     sets = unit_sets(keys, units, 4)
     assert sets.tolist() == [(1 << 1) | (1 << (units - 1) % 64), 0, 1 << 3, 0]
+
+
+@settings(max_examples=60, deadline=None)  # compiling is slow
+@given(
+    units=st.sampled_from([3, 64, 65, 130, 1000]),
+    pairs=st.sets(st.tuples(st.integers(0, 3), st.integers(1, 999)), max_size=120),
+)
+def test_a_step_finds_every_edge_and_no_other(units, pairs):
+    """Also where units share a remainder, and where the next state's edges begin with the same unit."""
+    pairs = sorted((state, unit) for state, unit in pairs if unit < units)
+    keys = np.array([state * units + unit for state, unit in pairs], np.int64)
+    states, edges = lay_out(keys, np.arange(len(keys), dtype=np.int32), units, 4)
+    graph = SpellingArrays(states, edges, beginnings(states, edges, units), np.zeros(1, np.int32), NO_STATE, units)
+    for state in range(4):
+        near = {unit for _, unit in pairs} | {(unit + SET_SIZE) % units for _, unit in pairs}
+        for unit in sorted(near | {1, units - 1}):
+            target = pairs.index((state, unit)) if (state, unit) in pairs else -1
+            assert spell(graph, state, unit) == target
+            if state != START:
+                assert goes_on(graph, states[state]["followers"], states[state]["edges"], unit) == (target >= 0)
+    assert {(s, u): t for s, u, t in zip(*edges_of(graph), strict=True)} == dict(
+        zip(pairs, range(len(pairs)), strict=True)
+    )
