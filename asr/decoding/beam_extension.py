@@ -160,7 +160,7 @@ def collect(
         place = place_of(ws, key)
         shared = is_shared(ws, place)
         if shared:
-            score = share(ws, fusion, place, index, position, variant, gain, score)
+            best = max(best, share(ws, fusion, place, index, position, variant, gain, score))
     if not shared and count == ws.candidates.shape[0]:
         count, floor = thin_out(ws, settings, tried, count, best, floor)
         if fusion.texts.by_pieces:
@@ -170,9 +170,9 @@ def collect(
         if fusion.texts.by_pieces:
             stand_for(ws, count, text, key, score)
         count += 1
-    if score > best:
-        best = score
-        floor = max(floor, best * settings.beam_ratio)
+        best = max(best, score)
+        if not fusion.texts.by_pieces:  # else the order of prefixes would decide which spellings are added
+            floor = max(floor, best * settings.beam_ratio)
     return count, best, floor
 
 

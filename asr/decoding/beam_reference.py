@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.beam_workspace import Settings
+from asr.decoding.prefix_tree import WINDOW
 from asr.decoding.readings import Reading
-from asr.decoding.recombination import WINDOW
 from asr.decoding.reference_knowledge import IMPOSSIBLE, Context, ReferenceKnowledge
 from asr.decoding.times import split_words
 from asr.units import BLANK

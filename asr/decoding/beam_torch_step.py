@@ -28,7 +28,7 @@ from asr.decoding.beam_torch_texts import (
     text_after,
 )
 from asr.decoding.ngram_torch import TensorNGram
-from asr.decoding.recombination import WINDOW
+from asr.decoding.prefix_tree import WINDOW
 from asr.units import BLANK
 
 EMPTY, NO_PARENT = 1, 0  # hashes: of the empty prefix, and of what it extends
