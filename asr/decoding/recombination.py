@@ -18,11 +18,11 @@ LM_BITS = np.uint64(32)
 def rank(ws: Workspace, settings: Settings, tried: int, count: int, best: float) -> float:
     """Rank all prefixes, and find the rank that the last one in the beam has.
 
-    Of prefixes that end in the same `prefix_tree.WINDOW` units and in the same states of language model, lexicon and phrases,
-    whatever comes favours the one that is best now, if the last unit is over in both or in neither: while it begins,
-    the prefix is still to receive most of its probability. The rest give way to prefixes with another future, as
-    hypotheses are recombined in decoders of weighted transducers: a factor of 0 drops them, one of `beam_ratio` leaves
-    them the places over.
+    Of prefixes that end in the same last units (`prefix_tree.WINDOW`) and in the same states of language model, lexicon
+    and phrases, whatever comes favours the one that is best now, if the last unit is over in both or in neither: while
+    it begins, the prefix is still to receive most of its probability. The rest give way to prefixes with another
+    future, as hypotheses are recombined in decoders of weighted transducers: a factor of 0 drops them, one of
+    `beam_ratio` leaves them the places over.
     """
     width = ws.width[0]
     floor = best * settings.beam_ratio

@@ -6,10 +6,10 @@
 
 One process, one thread. Every system decodes the whole set, quick ones several times, then the next one does, for
 several rounds; the figure is the median over utterances of an utterance's median milliseconds of processor time, which
-other work on the machine disturbs less than wall time. What a peer wants its input to be (probabilities, a tensor) is made beforehand. Search
-quality is the share of utterances in which a system's text has the highest exact score that any of them found: the CTC
-probability summed over all paths of all spellings of the text (cuts into BPE pieces, repeated spaces), times the
-language model's with the same weights. `--lm` is an ARPA file, which the peers read too.
+other work on the machine disturbs less than wall time. What a peer wants its input to be (probabilities, a tensor) is
+made beforehand. Search quality is the share of utterances in which a system's text has the highest exact score that any
+of them found: the CTC probability summed over all paths of all spellings of the text (cuts into BPE pieces, repeated
+spaces), times the language model's with the same weights. `--lm` is an ARPA file, which the peers read too.
 
 Rows: {"case", "system", "metric", "value", "unit"}; systems are named as on PyPI, ours is `ours`; `ours, word times` is
 the default, with times and confidence of words.
