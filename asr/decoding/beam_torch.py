@@ -54,9 +54,7 @@ class BatchedBeamDecoder(BeamDecoder):
     """`BeamDecoder` that searches whole utterances in torch, many at once, on the device of their log-probabilities.
 
     Without a language model or with one over the units; its readings and scores are those of `BeamDecoder` (to 1e-4,
-    for masses are float32), but for BPE pieces in frames that make more new prefixes than the compiled search has room
-    for at once: it may lose spellings then, and this one loses none. Decoding in blocks (`start`, `advance`) is the
-    compiled search's, on the CPU.
+    for masses are float32). Decoding in blocks (`start`, `advance`) is the compiled search's, on the CPU.
 
     Args:
         units: the acoustic model's units.
