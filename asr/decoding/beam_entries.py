@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from asr.decoding import beam_finish, beam_kernel, prefix_tree
 from asr.decoding.beam_workspace import Search, Settings, make_workspace
-from asr.decoding.fusion import final_gain
+from asr.decoding.fusion_endings import final_gain
 from asr.decoding.fusion_setup import no_knowledge
 from asr.decoding.jit import allocating, kernel
 from asr.decoding.pinned import read_only, reader_of

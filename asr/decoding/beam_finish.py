@@ -17,7 +17,8 @@ from asr.decoding.beam_workspace import (
     SCORE,
     Workspace,
 )
-from asr.decoding.fusion import SCORE_WORDS, Fusion, final_gain, last_score, lm_score_of_arc
+from asr.decoding.fusion import SCORE_WORDS, Fusion
+from asr.decoding.fusion_endings import final_gain, last_score, lm_score_of_arc
 from asr.decoding.hashing import spread
 from asr.decoding.jit import Integer, allocating, inlined, kernel
 from asr.decoding.merging import begin_table, is_shared, place_of, write_place
