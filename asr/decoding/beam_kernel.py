@@ -8,9 +8,10 @@ What makes it fast:
   hold products and sums and no logarithms;
 * a frame's probabilities are computed, and its sum is checked, many units at a time;
 * a prefix whose parent is also in the beam takes over the parent's share through the parent's slot, so that only
-  survivors that are new need the hash table;
+  survivors are looked for in the tree;
 * the units of a frame are sorted, and a prefix stops trying them at the first that cannot reach the beam any more;
-* prefixes that stay in the beam stay where they are.
+* what a prefix is asked in every frame lies in its entry of the beam, prefixes that stay keep their places, and answers
+  of the language model are remembered.
 """
 
 from __future__ import annotations
