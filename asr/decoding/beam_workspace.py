@@ -115,9 +115,11 @@ def make_workspace(units: int, beam: int, nodes: int, by_pieces: bool = False, s
     else:  # the sooner the worst are dropped, the fewer words are looked up
         room = 2 * beam if scoring else 3 * beam + 256
     both = beam + room
+    # 2 B futures of the beam at most, and those of candidates with homophones, which pieces never have: 2 B more.
+    leaders = np.zeros(table_size(4 * beam), LEADER)
     return Workspace(
         tree=make_tree(nodes), beam=np.zeros(beam, ENTRY), candidates=np.zeros(room, CANDIDATE),
-        scores=np.zeros(both), ranks=np.zeros(both), leaders=np.zeros(table_size(3 * beam), LEADER),
+        scores=np.zeros(both), ranks=np.zeros(both), leaders=leaders,
         spelled=np.zeros(table_size(both), SPELLED), spelled_use=np.zeros(2, np.int64),
         groups=np.zeros(both, np.int64), families=np.zeros(beam, np.int32), family_best=np.zeros(beam * units),
         bins=np.zeros(BINS, np.int32), scratch=np.zeros(both), probs=np.zeros(units, np.float32),
