@@ -15,6 +15,7 @@ import importlib
 import logging
 import os
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -169,11 +170,19 @@ def joined(device: str | None = None) -> Iterator[tuple[World, torch.device]]:
     with _contact(world.rank):
         store = store_of_start(os.environ, TIMEOUT)
         dist.init_process_group(backend, timeout=TIMEOUT, store=store, rank=world.rank, world_size=world.size)
-    with _named_in_log(world):
-        LOGGER.info("%d processes, this one on %s", world.size, chosen)
-        yield world, chosen
-    # Only after success: tearing down while another process still waits for this one can wait for ever.
-    dist.destroy_process_group()
+    succeeded = False
+    try:
+        with _named_in_log(world):
+            LOGGER.info("%d processes, this one on %s", world.size, chosen)
+            yield world, chosen
+        succeeded = True
+    except BaseException as error:
+        _forget_frames(error)
+        raise
+    finally:
+        # Leaving NCCL waits for the others, and after an error they may be waiting for this process.
+        if succeeded or chosen.type == "cpu":
+            dist.destroy_process_group()
 
 
 def world_of(environment: os._Environ[str] | dict[str, str]) -> World:
@@ -236,6 +245,16 @@ def _import_keepers_of_groups() -> None:
     process: "terminate called without an active exception" (PyTorch 2.11).
     """
     importlib.import_module("torch.distributed.nn.functional")
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let go of what the functions that an error went through held: PyTorch's hold the group.
+
+    With its group alive a process that ends by an error may abort, as `_import_keepers_of_groups` says.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 @contextmanager

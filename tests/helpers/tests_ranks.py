@@ -4,12 +4,15 @@ import hashlib
 import importlib
 import logging
 import os
+import signal
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import torch
 
+from asr.errors import AsrError
 from asr.training import update as update_module
 from asr.training.distributed import joined
 from asr.training.experiment import train_experiment
@@ -151,6 +154,34 @@ def threads_left_behind():
         world.gather("a word")
         assert Counter(threads()) - before, "the world has threads of its own"
     return list((Counter(threads()) - before).elements())
+
+
+def threads_left_by_an_error(kind):
+    """Names of the threads that this process has more, while it handles the error it left its world by.
+
+    The kinds: "both" fail at once, "one" fails while rank 0 waits for it, "interrupt" comes to rank 1 in a collective.
+    """
+    before = Counter(threads())
+    try:
+        with joined("cpu") as (world, _):
+            world.require_equal("words", str(world.rank) if kind == "both" else "the same")
+            if kind == "interrupt":
+                meet_interrupted(world)
+            elif not world.leads:
+                raise ValueError("a fault of this process alone")
+            world.gather("never told")
+    except (AsrError, ValueError, KeyboardInterrupt) as error:
+        return type(error).__name__, list((Counter(threads()) - before).elements())
+
+
+def meet_interrupted(world):
+    """Ctrl-C reaches rank 1 while it waits for rank 0; Python hears of it when the collective is done."""
+    if world.leads:
+        time.sleep(0.6)
+    else:
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+    world.add([torch.ones(2)])
 
 
 def threads():

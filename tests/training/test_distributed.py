@@ -14,6 +14,7 @@ from tests_ranks import (
     judge,
     speak,
     threads_left_behind,
+    threads_left_by_an_error,
     train_on_own_data,
     train_toy,
     train_with_a_fault_on_rank_one,
@@ -175,6 +176,20 @@ def test_what_processes_tell_each_other():
 def test_a_process_that_left_its_world_keeps_no_threads_of_it():
     """One that lived on could abort the process at its very end, after a complete training."""
     assert together(2, threads_left_behind) == [[], []]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted as Linux shows them")
+@pytest.mark.parametrize(
+    ("kind", "errors"),
+    [
+        ("both", ["TrainingError", "TrainingError"]),
+        ("one", ["TrainingError", "ValueError"]),
+        ("interrupt", ["TrainingError", "KeyboardInterrupt"]),
+    ],
+)
+def test_a_process_that_left_its_world_by_an_error_keeps_no_threads_of_it_either(kind, errors):
+    """One that lived on could put an abort in the place of the exit code, and its message after the error's own."""
+    assert together(2, threads_left_by_an_error, kind) == [(error, []) for error in errors]
 
 
 def test_a_world_of_one_says_everything_to_itself():
