@@ -7,7 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import pairwise
+from operator import eq
 from pathlib import Path
 from typing import Any, Literal
 
@@ -146,7 +146,7 @@ def required_frames(labels: Sequence[int] | str) -> int:
 
     Graves et al. (2006), "Connectionist temporal classification", section 3.1.
     """
-    return len(labels) + sum(left == right for left, right in pairwise(labels))
+    return len(labels) + sum(map(eq, labels, labels[1:]))
 
 
 def build_units(texts: Iterable[str], config: UnitsConfig) -> Units:

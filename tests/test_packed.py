@@ -21,6 +21,12 @@ def test_strings_come_back_as_they_were(texts):
     assert [packed[-1 - place] for place in range(len(texts))] == texts[::-1]
 
 
+def test_more_strings_than_are_read_at_once_come_in_order():
+    texts = [f"ä{number}" * (number % 3) for number in range(2 * BLOCK + 1)]
+    packed = PackedStrings.of(texts)
+    assert list(packed) == [packed[place] for place in range(len(texts))] == texts
+
+
 def test_half_a_surrogate_pair_is_a_string_too():
     assert list(PackedStrings.of(["\ud800", "a"])) == ["\ud800", "a"]
 

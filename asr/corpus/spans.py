@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -142,10 +142,6 @@ class Spans:
         """Each recording once, in the order of the set, with the id of its first utterance."""
         order = self._files.order()
         order = order[np.argsort(as_array(self._folders.rows)[order], kind="stable")]
-        firsts = [
-            row
-            for place, row in enumerate(order.tolist())
-            if place == 0 or self.audio(row) != self.audio(int(order[place - 1]))
-        ]
+        firsts = [next(rows) for _, rows in groupby(order.tolist(), self.audio)]
         for row in sorted(firsts):
             yield self.audio(row), self.names[row]

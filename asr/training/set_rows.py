@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -64,8 +65,9 @@ class SetRows:
 
     def _sorted(self) -> SetRows:
         order = self.names.order()
-        last = [n + 1 == len(order) or self.names[order[n]] != self.names[order[n + 1]] for n in range(len(order))]
-        kept = order[np.array(last, dtype=bool)]
+        last = np.ones(len(order), dtype=bool)
+        last[:-1] = [name != following for name, following in pairwise(self.names.take(order))]
+        kept = order[last]
         if np.array_equal(kept, np.arange(len(self.names))):
             return self
         names, labels = self.names.take(kept), self.labels.take(kept)
