@@ -88,7 +88,8 @@ class Units:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of unit ids; blanks must have been removed. Words are separated by single spaces."""
-        return self.join([self.symbols[index] for index in ids])
+        symbols = self.symbols
+        return self.join([symbols[index] for index in ids])
 
     def join(self, symbols: Iterable[str]) -> str:
         """Text of symbols, as `decode`."""

@@ -183,11 +183,9 @@ class BeamDecoder:
         return [self._hypothesis(reading, readings, log_probs) for reading in distinct(readings, self.options.nbest)]
 
     def _hypothesis(self, reading: Reading, rivals: list[Reading], log_probs: NDArray[np.floating]) -> Hypothesis:
-        return Hypothesis(
-            text=reading.text, score=reading.score, tokens=reading.tokens,
-            words=self._words(reading, rivals, log_probs) if self.options.words and reading.text else [],
-            acoustic_score=reading.score - reading.log_gain, lm_score=reading.lm_score,
-        )  # fmt: skip
+        words = self._words(reading, rivals, log_probs) if self.options.words and reading.text else []
+        acoustic_score = reading.score - reading.log_gain
+        return Hypothesis(reading.text, reading.score, words, reading.tokens, acoustic_score, reading.lm_score)
 
     def confidence_features(self, log_probs: NDArray[np.floating]) -> tuple[list[str], NDArray[np.float64]]:
         """The words of the best hypothesis and what their confidence is made of, (n, 3): to fit a calibration on."""

@@ -43,16 +43,21 @@ class Traced(NamedTuple):
 
 
 @kernel
-def decode(address: int, log_probs: NDArray[np.float32]) -> tuple[int, int]:
-    """Search through a whole utterance (T, V) and find its best reading.
+def advance(address: int, log_probs: NDArray[np.float32], first: int, at_once: bool) -> tuple[int, int]:
+    """Go on through a block (T, V) from frame `first`.
+
+    Args:
+        at_once: the block is a whole utterance, to be started, and its best reading found and put in the workspace if T
+            is reached. Every call from Python has to read its tables, so this is cheaper than three of them.
 
     Returns:
-        As `beam_kernel.advance`; the reading is in the workspace only if the first is T.
+        As `beam_kernel.advance`.
     """
     search = search_at(address)
-    beam_kernel.start(search.ws, search.fusion)
-    frame, why = beam_kernel.advance(search.ws, search.fusion, search.settings, log_probs, 0)
-    if frame == log_probs.shape[0]:
+    if at_once:
+        beam_kernel.start(search.ws, search.fusion)
+    frame, why = beam_kernel.advance(search.ws, search.fusion, search.settings, log_probs, first)
+    if at_once and frame == log_probs.shape[0]:
         beam_finish.find_best(search.ws, search.fusion)
     return frame, why
 
@@ -62,13 +67,6 @@ def begin(address: int) -> None:
     """Forget what was searched before, and start an utterance."""
     search = search_at(address)
     beam_kernel.start(search.ws, search.fusion)
-
-
-@kernel
-def advance(address: int, log_probs: NDArray[np.float32], first: int) -> tuple[int, int]:
-    """Go on through a block (T, V) from frame `first`; returns as `beam_kernel.advance`."""
-    search = search_at(address)
-    return beam_kernel.advance(search.ws, search.fusion, search.settings, log_probs, first)
 
 
 @kernel

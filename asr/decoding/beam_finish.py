@@ -77,7 +77,7 @@ def best_variant(ws: Workspace, fusion: Fusion, node: Integer) -> tuple[float, I
     return best, last_word
 
 
-@kernel
+@inlined
 def find_best(ws: Workspace, fusion: Fusion) -> None:
     """Find the best ending and write it to the workspace; its length is NONE when no prefix ends well."""
     ws.counts[LENGTH] = NONE

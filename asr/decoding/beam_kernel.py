@@ -44,7 +44,7 @@ EVEN = -0.69  # below ln(1/2), so that a unit may beat a blank of this log-proba
 NOT_NORMALISED, IMPOSSIBLE = -1, -2
 
 
-@kernel
+@inlined
 def start(ws: Workspace, fusion: Fusion) -> None:
     """Forget what was searched before and begin an utterance: only the empty prefix, with probability 1."""
     set_root(fusion, ws.tree)
@@ -57,7 +57,7 @@ def start(ws: Workspace, fusion: Fusion) -> None:
     ws.log_scale[0] = 0.0
 
 
-@kernel
+@inlined
 def advance(
     ws: Workspace, fusion: Fusion, settings: Settings, log_probs: NDArray[np.float32], first: int
 ) -> tuple[int, int]:

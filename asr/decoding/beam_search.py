@@ -74,7 +74,7 @@ class BeamSearch:
         """
         block = self._block(log_probs)
         room = self._room()
-        frame, why = beam_entries.decode(room.address, block)
+        frame, why = beam_entries.advance(room.address, block, 0, True)
         if frame < len(block):
             self._go_on(block, frame, why, 0)
             room = self._room()
@@ -165,7 +165,7 @@ class BeamSearch:
             room = self._room()
             if room.ws.tree.size[0] + self.settings.beam > len(room.ws.tree.nodes):
                 self._tidy()
-            frame, why = beam_entries.advance(self._room().address, block, frame)
+            frame, why = beam_entries.advance(self._room().address, block, frame, False)
             if frame == len(block):
                 return
 

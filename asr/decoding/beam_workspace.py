@@ -45,7 +45,7 @@ CANDIDATE = np.dtype(
     align=True,
 )
 SPELLED = np.dtype([("key", np.uint64), ("stamp", np.int32), ("index", np.int32)], align=True)
-LEADER = np.dtype([("future", np.uint64), ("score", np.float64), ("stamp", np.int32), ("family", np.int32)], align=True)
+LEADER = np.dtype([("future", np.uint64), ("stamp", np.int32), ("family", np.int32)], align=True)
 SCORE, LAST_GAIN, LOG_GAIN, LM_SCORE = range(4)  # places in `Workspace.figures`
 USES, MASK = range(2)  # places in `Workspace.spelled_use`
 MOST_CANDIDATES = 1 << 18
@@ -69,12 +69,12 @@ class Workspace(NamedTuple):
     candidates: NDArray[np.void]  # (C,) CANDIDATE: the prefixes that a frame adds
     scores: NDArray[np.float64]  # (B + C,) of the prefixes that stay, then of the candidates
     ranks: NDArray[np.float64]  # (B + C,) the same, some of them discounted
-    leaders: NDArray[np.void]  # LEADER: hash table of the best prefix of each future
+    leaders: NDArray[np.void]  # (H,) LEADER: hash table of futures
     spelled: NDArray[np.void]  # SPELLED: hash table of the texts in a frame
     spelled_use: NDArray[np.int64]  # how often `spelled` has been used since then, and how much of it: see USES, ...
-    groups: NDArray[np.int64]  # (B + C,) place in `leaders` of each prefix, or in `family_best`
+    groups: NDArray[np.int64]  # (B + C,) place in `group_best` of each prefix, or the first prefix of its text
     families: NDArray[np.int32]  # (B,) number of the prefixes of the beam with the same future
-    family_best: NDArray[np.float64]  # (B * V,) at f * K + k: highest score that a family reaches by the k-th unit
+    group_best: NDArray[np.float64]  # (2 H + B V,) highest scores: see `recombination.group`
     bins: NDArray[np.int32]  # histogram of scores; all 0 between uses
     scratch: NDArray[np.float64]  # (B + C,)
     probs: NDArray[np.float32]  # (V,) of this frame
@@ -121,7 +121,8 @@ def make_workspace(units: int, beam: int, nodes: int, by_pieces: bool = False, s
         tree=make_tree(nodes), beam=np.zeros(beam, ENTRY), candidates=np.zeros(room, CANDIDATE),
         scores=np.zeros(both), ranks=np.zeros(both), leaders=leaders,
         spelled=np.zeros(table_size(both), SPELLED), spelled_use=np.zeros(2, np.int64),
-        groups=np.zeros(both, np.int64), families=np.zeros(beam, np.int32), family_best=np.zeros(beam * units),
+        groups=np.zeros(both, np.int64), families=np.zeros(beam, np.int32), 
+        group_best=np.zeros(2 * len(leaders) + beam * units),
         bins=np.zeros(BINS, np.int32), scratch=np.zeros(both), probs=np.zeros(units, np.float32),
         tokens=np.zeros(units, np.int32), weights=np.zeros(units),
         mains=np.zeros(units, np.int32), positions=np.full(units, NONE, np.int32),

@@ -22,6 +22,7 @@ VARIANTS_FACTOR = np.uint64(VARIANTS)
 WINDOW = 3  # units: while prefixes differ in the last ones, how probable they are is not settled
 TOKEN_BITS = np.uint64(21)
 WINDOW_MASK = np.uint64((1 << WINDOW * 21) - 1)
+SET_MASK, ONE = np.uint64(63), np.uint64(1)
 
 # One record a node: what the search reads together lies together.
 NODE = np.dtype(
@@ -30,6 +31,7 @@ NODE = np.dtype(
         ("end_gain", np.float64),  # cached factor for finishing the word in progress; below 0: not yet computed
         ("followers", np.uint64),  # set of units, modulo 64, with which the word in progress may go on
         ("window", np.uint64),  # the last WINDOW units
+        ("children", np.uint64),  # set of units, modulo 64, of its children
         ("parent", np.int32),
         ("token", np.int32),
         ("variant", np.int32),  # 0: the arc finished no word; h: it finished homophone h - 1
@@ -63,9 +65,17 @@ def make_tree(capacity: int) -> PrefixTree:
 
 
 @inlined
+def bit_of(token: Integer) -> Integer:
+    """A unit as a set, modulo 64."""
+    return ONE << (np.uint64(token) & SET_MASK)
+
+
+@inlined
 def find_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer) -> Integer:
     """The node that an arc leads to, or NONE."""
-    child: Integer = np.int64(tree.nodes[parent]["child"])
+    child: Integer = NONE
+    if tree.nodes[parent]["children"] & bit_of(token) != 0:  # most arcs are new, and the list is not worth reading
+        child = np.int64(tree.nodes[parent]["child"])
     while child >= 0 and (tree.nodes[child]["token"] != token or tree.nodes[child]["variant"] != variant):
         child = np.int64(tree.nodes[child]["sibling"])
     return child
@@ -84,9 +94,18 @@ def add_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Intege
     node["end_gain"] = -1.0
     node["window"] = ((tree.nodes[parent]["window"] << TOKEN_BITS) + np.uint64(token)) & WINDOW_MASK
     node["child"] = NONE
+    node["children"] = 0
+    adopt(tree, parent, index)
+    return index
+
+
+@inlined
+def adopt(tree: PrefixTree, parent: Integer, index: Integer) -> None:
+    """Put a node at the head of the list of its parent's children."""
+    node = tree.nodes[index]
     node["sibling"] = tree.nodes[parent]["child"]
     tree.nodes[parent]["child"] = index
-    return index
+    tree.nodes[parent]["children"] |= bit_of(node["token"])
 
 
 @kernel
@@ -95,11 +114,10 @@ def load_nodes(tree: PrefixTree, nodes: NDArray[np.void]) -> None:
     for index in range(nodes.shape[0]):
         tree.nodes[index] = nodes[index]
         tree.nodes[index]["child"] = NONE
+        tree.nodes[index]["children"] = 0
         tree.slots[index] = NONE
         if index > 0:
-            parent = np.int64(nodes[index]["parent"])
-            tree.nodes[index]["sibling"] = tree.nodes[parent]["child"]
-            tree.nodes[parent]["child"] = index
+            adopt(tree, np.int64(nodes[index]["parent"]), index)
     tree.size[0] = nodes.shape[0]
 
 

@@ -1,4 +1,7 @@
-"""Readings: what a finished search found, before it is put in seconds. L: units of a reading."""
+"""Readings: what a finished search found, before it is put in seconds. L: units of a reading.
+
+They are not frozen, for the same reason as `hypothesis.Hypothesis`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from asr.units import Units
 Span = tuple[str, int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reading:
     """One way to read an utterance.
 

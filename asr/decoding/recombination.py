@@ -10,7 +10,6 @@ from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.prefix_tree import NONE, VARIANTS_FACTOR, PrefixTree
 from asr.decoding.selection import beam_cut
 
-SOUNDING = np.uint64(1)
 LM_BITS = np.uint64(32)
 
 
@@ -29,13 +28,8 @@ def rank(ws: Workspace, settings: Settings, tried: int, count: int, best: float)
     group(ws, tried, count)
     for index in range(width + count):
         score = ws.scores[index]
-        place = ws.groups[index]
-        top = ws.family_best[place] if place >= 0 else ws.leaders[-1 - place]["score"]
-        if score < floor:
-            score = 0.0
-        elif score < top:
-            score *= settings.discount
-        ws.ranks[index] = score
+        factor = settings.discount if score < ws.group_best[np.uint64(ws.groups[index])] else 1.0
+        ws.ranks[index] = score * factor if score >= floor else 0.0
     return beam_cut(ws.ranks, width + count, settings.beam, best, ws.bins, ws.scratch)
 
 
@@ -44,38 +38,43 @@ def group(ws: Workspace, tried: int, count: int) -> None:
     """Find the best of the prefixes that have the same future.
 
     Prefixes of the beam with the same future are a family, and what the same unit makes of a family has the same future
-    again, so that only the beam needs a hash table.
+    again, so that only the beam needs a hash table. The highest score of a family is noted at twice its place in the
+    table, that of its prefixes whose last unit is not over one further on, and after those of the H places, at
+    2 H + f K + k, the highest that family f reaches by the k-th unit.
     """
     width = ws.width[0]
+    units = 2 * ws.leaders.shape[0]
     ws.stamp[0] += 1
     families = 0
     for index in range(width):
         entry = ws.beam[index]
-        leader = ws.leaders[leader_of(ws, entry["future"], 0.0)]
+        place = leader_of(ws, entry["future"])
+        leader = ws.leaders[place]
         if leader["family"] == NONE:
             leader["family"] = families
             families += 1
         ws.families[index] = leader["family"]
-        future = entry["future"]
-        if entry["next_label"] > entry["next_blank"]:
-            future = spread(future + SOUNDING)
-        ws.groups[index] = -1 - leader_of(ws, future, ws.scores[index])
-    ws.family_best[: families * tried] = 0.0
+        note(ws, index, 2 * place + (entry["next_label"] > entry["next_blank"]))
+    ws.group_best[units : units + families * tried] = 0.0
     for index in range(width, width + count):
         candidate = ws.candidates[index - width]
-        score = ws.scores[index]
         if candidate["variant"] == ws.mains[candidate["position"]]:
-            place = np.int64(ws.families[candidate["source"]]) * tried + candidate["position"]
-            ws.family_best[place] = max(ws.family_best[place], score)
-            ws.groups[index] = place
+            note(ws, index, units + np.int64(ws.families[candidate["source"]]) * tried + candidate["position"])
         else:
             arc = np.uint64(ws.tokens[candidate["position"]]) * VARIANTS_FACTOR + np.uint64(candidate["variant"]) + ONE
-            ws.groups[index] = -1 - leader_of(ws, spread(ws.beam[candidate["source"]]["future"] + arc), score)
+            note(ws, index, 2 * leader_of(ws, spread(ws.beam[candidate["source"]]["future"] + arc)))
 
 
 @inlined
-def leader_of(ws: Workspace, future: Integer, score: float) -> Integer:
-    """The place of a future in the table, where the highest score with it is noted."""
+def note(ws: Workspace, index: int, place: Integer) -> None:
+    """Put a prefix in a group."""
+    ws.groups[index] = place
+    ws.group_best[np.uint64(place)] = max(ws.group_best[np.uint64(place)], ws.scores[index])
+
+
+@inlined
+def leader_of(ws: Workspace, future: Integer) -> Integer:
+    """The place of a future in the table."""
     stamp = ws.stamp[0]
     mask = np.uint64(ws.leaders.shape[0] - 1)
     place = (np.uint64(future) >> HIGH) & mask
@@ -86,9 +85,8 @@ def leader_of(ws: Workspace, future: Integer, score: float) -> Integer:
         leader["stamp"] = stamp
         leader["future"] = future
         leader["family"] = NONE
-        leader["score"] = score
-    elif score > leader["score"]:
-        leader["score"] = score
+        ws.group_best[2 * place] = 0.0
+        ws.group_best[2 * place + ONE] = 0.0
     return np.int64(place)
 
 

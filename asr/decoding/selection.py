@@ -9,10 +9,10 @@ from llvmlite import ir
 from numba import types
 from numpy.typing import NDArray
 
-from asr.decoding.jit import emitted, inlined, kernel
+from asr.decoding.jit import Integer, emitted, inlined, kernel
 
-BINS = 256
-BIN_BITS = 49  # a bin is an eighth of an octave: bits of a float64 after its exponent and three more
+BINS = 128
+BIN_BITS = 50  # a bin is a quarter of an octave: bits of a float64 after its exponent and two more
 
 
 @emitted
@@ -26,9 +26,9 @@ def float_bits(_: Any, value: Any) -> Any:
 
 
 @inlined
-def bin_of(top_bits: int, score: float) -> int:
-    """Bin of a score above 0; 0 is that of the best, the last one takes all that is far below."""
-    return min((top_bits - float_bits(score)) >> BIN_BITS, BINS - 1)
+def bin_of(top_bits: int, score: float) -> Integer:
+    """Bin of a score; 0 is that of the best, the last one takes all that is far below."""
+    return np.uint64(min((top_bits - float_bits(score)) >> BIN_BITS, BINS - 1))
 
 
 @kernel
@@ -36,28 +36,26 @@ def beam_cut(
     ranks: NDArray[np.float64], count: int, beam: int, best: float, bins: NDArray[np.int32],
     scratch: NDArray[np.float64],
 ) -> float:  # fmt: skip
-    """The B-th highest of `ranks[:count]`; 0 when they all fit, or those above 0 do.
+    """The B-th highest of `ranks[:count]`; 0 when they all fit.
 
-    A histogram tells in which bin it lies; only the ranks of that bin are looked at one by one.
+    A histogram tells in which bin it lies; only the ranks of that bin are looked at one by one. There is no branch that
+    depends on a rank: which way it goes could not be foretold.
     """
     if count <= beam:
         return 0.0
     top = float_bits(best)
     for index in range(count):
-        if ranks[index] > 0.0:
-            bins[bin_of(top, ranks[index])] += 1
+        bins[bin_of(top, ranks[index])] += 1
     above, place = 0, 0
     while place < BINS - 1 and above + bins[place] < beam:
         above += bins[place]
         place += 1
     inside = 0
-    if above + bins[place] >= beam:
-        for index in range(count):
-            if ranks[index] > 0.0 and bin_of(top, ranks[index]) == place:
-                scratch[inside] = ranks[index]
-                inside += 1
+    for index in range(count):
+        scratch[inside] = ranks[index]
+        inside += bin_of(top, ranks[index]) == np.uint64(place)
     bins[:] = 0
-    return highest(scratch, inside, beam - above) if inside > 0 else 0.0
+    return highest(scratch, inside, beam - above)
 
 
 @kernel
