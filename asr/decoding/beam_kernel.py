@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from asr.decoding.beam_extension import extend, extend_freely
 from asr.decoding.beam_workspace import Settings, Workspace
+from asr.decoding.fetching import expect_edge, expect_state, expect_word
 from asr.decoding.fusion import (
     NO_SCORING,
+    SCORE_WORDS,
     Fusion,
-    expect_word,
     inner_bound,
     main_variant,
     set_root,
@@ -39,6 +40,7 @@ from asr.decoding.same_text import NO_SEPARATOR, NOTHING
 from asr.units import BLANK
 
 TOLERANCE = 0.0201  # a little more than NORMALISATION_TOLERANCE, so that what fails here fails there
+SMALLEST = np.nextafter(0.0, 1.0)
 SMALL, LARGE = 1e-60, 1e60  # between these the best prefix needs no rescaling
 EVEN = -0.69  # below ln(1/2), so that a unit may beat a blank of this log-probability
 NOT_NORMALISED, IMPOSSIBLE = -1, -2
@@ -182,31 +184,52 @@ def renew_beam(
     if full:
         cut = rank(ws, settings, tried, count, best)
         ranks = ws.ranks
+    cut = max(cut, SMALLEST)
     scale = 1.0
     if best < SMALL or best > LARGE:
         scale = 1.0 / best
         ws.log_scale[0] += np.log(best)
     if full or lowest < floor or lowest <= 0.0:
-        drop(ws, ranks, cut, floor)
+        drop(ws, ranks, cut)
     kept = ws.width[0]
     for index in range(kept):
         entry = ws.beam[index]
         entry["blank"] = entry["next_blank"] * scale
         entry["label"] = entry["next_label"] * scale
-    for index in range(width, width + count):
-        if ranks[index] >= cut and ranks[index] > 0.0 and ws.scores[index] >= floor and kept < settings.beam:
-            settle(ws, fusion, ws.candidates[index - width], kept, ws.scores[index] * scale)
-            kept += 1
-    ws.width[0] = kept
+    entering = choose(ws, settings, count, width, ranks, cut)
+    if fusion.scoring == SCORE_WORDS:
+        for number in range(entering):
+            candidate = ws.candidates[ws.chosen[number]]
+            expect_edge(fusion, ws.tree, candidate["parent"], ws.tokens[candidate["position"]], candidate["variant"])
+        for number in range(entering):
+            candidate = ws.candidates[ws.chosen[number]]
+            expect_state(fusion, ws.tree, candidate["parent"], ws.tokens[candidate["position"]], candidate["variant"])
+    for number in range(entering):
+        index = np.int64(ws.chosen[number])
+        settle(ws, fusion, ws.candidates[index], kept + number, ws.scores[width + index] * scale)
+    ws.width[0] = kept + entering
 
 
 @inlined
-def drop(ws: Workspace, ranks: NDArray[np.float64], cut: float, floor: float) -> None:
-    """Take prefixes that rank below `cut` or score below `floor` out of the beam; the last ones fill their places."""
+def choose(
+    ws: Workspace, settings: Settings, count: int, width: int, ranks: NDArray[np.float64], cut: float
+) -> int:
+    """List the candidates that enter the beam; returns how many. `width` was that of the beam before any were dropped."""
+    entering = 0
+    places = settings.beam - ws.width[0]
+    for index in range(count):
+        ws.chosen[entering] = index
+        entering += (ranks[width + index] >= cut) & (entering < places)
+    return entering
+
+
+@inlined
+def drop(ws: Workspace, ranks: NDArray[np.float64], cut: float) -> None:
+    """Take prefixes that rank below `cut` out of the beam; the last ones fill their places."""
     width = ws.width[0]
     index = 0
     while index < width:
-        if ranks[index] >= cut and ranks[index] > 0.0 and ws.scores[index] >= floor:
+        if ranks[index] >= cut:
             index += 1
             continue
         ws.tree.slots[ws.beam[index]["node"]] = NONE
@@ -214,7 +237,6 @@ def drop(ws: Workspace, ranks: NDArray[np.float64], cut: float, floor: float) ->
         if index < width:
             ws.beam[index] = ws.beam[width]
             ranks[index] = ranks[width]
-            ws.scores[index] = ws.scores[width]
             ws.tree.slots[ws.beam[index]["node"]] = index
     ws.width[0] = width
 

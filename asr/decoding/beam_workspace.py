@@ -77,6 +77,7 @@ class Workspace(NamedTuple):
     group_best: NDArray[np.float64]  # (2 H + B V,) highest scores: see `recombination.group`
     bins: NDArray[np.int32]  # histogram of scores; all 0 between uses
     scratch: NDArray[np.float64]  # (B + C,)
+    chosen: NDArray[np.int32]  # (C,) candidates that enter the beam
     probs: NDArray[np.float32]  # (V,) of this frame
     tokens: NDArray[np.int32]  # (V,) the K units tried in this frame, most probable first
     weights: NDArray[np.float64]  # (V,) their probabilities
@@ -123,7 +124,7 @@ def make_workspace(units: int, beam: int, nodes: int, by_pieces: bool = False, s
         spelled=np.zeros(table_size(both), SPELLED), spelled_use=np.zeros(2, np.int64),
         groups=np.zeros(both, np.int64), families=np.zeros(beam, np.int32), 
         group_best=np.zeros(2 * len(leaders) + beam * units),
-        bins=np.zeros(BINS, np.int32), scratch=np.zeros(both), probs=np.zeros(units, np.float32),
+        bins=np.zeros(BINS, np.int32), scratch=np.zeros(both), chosen=np.zeros(room, np.int32), probs=np.zeros(units, np.float32),
         tokens=np.zeros(units, np.int32), weights=np.zeros(units),
         mains=np.zeros(units, np.int32), positions=np.full(units, NONE, np.int32),
         taken=np.zeros(beam * units, np.int64), clock=np.zeros(1, np.int64), stamp=np.zeros(1, np.int32),

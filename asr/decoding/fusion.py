@@ -16,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.jit import Integer, inlined, kernel, prefetch
+from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.look_ahead import LookAheadArrays, look_ahead
 from asr.decoding.memo import memo_place, question_of
-from asr.decoding.ngram import NGramArrays, first_slot, ngram_step
+from asr.decoding.ngram import NGramArrays, ngram_step
 from asr.decoding.phrase_automaton import PhraseArrays, phrase_gain, phrase_step
 from asr.decoding.prefix_tree import NONE, ROOT, PrefixTree
 from asr.decoding.same_text import TextArrays
@@ -61,20 +61,6 @@ def lm_step(fusion: Fusion, state: Integer, word: Integer) -> tuple[float, Integ
     )
 
 
-@inlined
-def expect_word(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
-    """Begin to fetch what the language model will be asked for when the word in progress ends here."""
-    node = tree.nodes[index]
-    state = np.int64(node["spelling"])
-    if fusion.scoring == SCORE_WORDS and fusion.has_lm and state > 0:
-        word = np.int64(UNKNOWN_WORD)
-        if count_words(fusion.graph, state) > 0:
-            word = np.int64(fusion.lexicon_words[fusion.graph.words[fusion.graph.states[state]["words"]]])
-        if word != UNKNOWN_WORD or fusion.open_vocabulary:
-            key = np.int64(node["lm_state"]) * np.int64(fusion.ngram.vocabulary_size) + word
-            prefetch(fusion.ngram.keys, np.int64(first_slot(key, fusion.ngram.keys.shape[0])))
-
-
 @kernel
 def weighted_word(fusion: Fusion, tree: PrefixTree, state: Integer, word: Integer) -> tuple[float, Integer]:
     """Factor of one word (or unit) and the language-model state after it."""
@@ -108,8 +94,10 @@ def finish_word(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Integ
     if state == START or state == fusion.graph.marker_state:
         return 1.0, lm_state, NONE  # no letters, no word
     if count_words(fusion.graph, state) > 0:
-        word = fusion.graph.words[fusion.graph.states[state]["words"] + variant - 1]
-        gain, after = weighted_word(fusion, tree, lm_state, fusion.lexicon_words[word])
+        spelled = fusion.graph.states[state]
+        word = fusion.graph.words[spelled["words"] + variant - 1]
+        lm_word = spelled["lm_word"] if variant == 1 else fusion.lexicon_words[word]
+        gain, after = weighted_word(fusion, tree, lm_state, lm_word)
         return gain / look_ahead(fusion.ahead, state), after, np.int64(word)
     if not fusion.open_vocabulary:
         return 0.0, lm_state, NONE

@@ -26,7 +26,7 @@ from asr.decoding.look_ahead import look_ahead_of, no_look_ahead, weighed
 from asr.decoding.ngram import NGramArrays, NGramModel
 from asr.decoding.phrase_automaton import no_phrases
 from asr.decoding.same_text import no_texts, texts_of
-from asr.decoding.spelling import empty_graph
+from asr.decoding.spelling import empty_graph, with_lm_words
 from asr.decoding.vocabulary_check import check_phrases, missing_units, missing_words, spell_vocabulary
 from asr.errors import DecodingError
 from asr.units import BLANK, Units
@@ -88,8 +88,9 @@ def build_knowledge(
     if lexicon is not None or (lm is not None and lm.unit == "words" and units.kind != "words"):
         spelled = spell_vocabulary(units, lm, lexicon)
         names = spelled.words if lexicon is not None and lexicon.has_pronunciations else []
+        lm_words = _lm_words(spelled.words, lm, lexicon)
         fusion = fusion._replace(
-            scoring=SCORE_WORDS, graph=spelled.arrays, lexicon_words=_lm_words(spelled.words, lm, lexicon),
+            scoring=SCORE_WORDS, graph=with_lm_words(spelled.arrays, lm_words), lexicon_words=lm_words,
             roles=unit_roles(units, SCORE_WORDS, lexicon is not None), open_vocabulary=lexicon is None,
         )  # fmt: skip
         fusion = fusion._replace(

@@ -34,6 +34,7 @@ STATE = np.dtype(
         ("edges", np.int32),  # the first one
         ("words", np.int32),  # it spells the words words[words : words + homophones]
         ("homophones", np.int32),
+        ("lm_word", np.int32),  # what the language model knows the first of them as
     ],
     align=True,
 )
@@ -50,6 +51,14 @@ class SpellingArrays(NamedTuple):
     words: NDArray[np.int32]  # (number of spellings,) indices of words
     marker_state: int  # after a lone word-start marker: a word has begun but has no letters yet
     units: int
+
+
+def with_lm_words(graph: SpellingArrays, lexicon_words: NDArray[np.int32]) -> SpellingArrays:
+    """The graph with the language model's words in its states; `lexicon_words` has that of each word."""
+    states = graph.states.copy()
+    spelled = states["homophones"] > 0
+    states["lm_word"][spelled] = lexicon_words[graph.words[states["words"][spelled]]]
+    return graph._replace(states=states)
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,19 @@ def spell(graph: SpellingArrays, state: Integer, token: Integer) -> Integer:
 
 
 @inlined
+def first_edge(followers: Integer, first: Integer, token: Integer) -> Integer:
+    """Where the edge over which a unit leads is, or a few places further on if several units have its remainder."""
+    place = np.uint64(token & (SET_SIZE - 1))
+    return np.uint64(first) + np.uint64(bits_set(followers & ((ONE << place) - ONE)))
+
+
+@inlined
 def follow(graph: SpellingArrays, followers: Integer, first: Integer, token: Integer) -> Integer:
     """`spell` from a state other than START of which the set of followers and the first edge are at hand."""
     place = np.uint64(token & (SET_SIZE - 1))
     if (followers >> place) & ONE == ZERO:
         return NONE
-    index = np.uint64(first) + np.uint64(bits_set(followers & ((ONE << place) - ONE)))
+    index = first_edge(followers, first, token)
     while np.uint64(graph.edges[index]["unit"] & (SET_SIZE - 1)) < place:  # several units with one remainder
         index += ONE
     while True:

@@ -1,0 +1,55 @@
+"""Beginning to fetch what new prefixes will be asked for, for compiled code.
+
+The tables of spellings and words are larger than the core's caches, and each of the places that a new prefix needs is
+known only when the one before has been read. Fetched one after the other for each prefix they are most of a search with
+a large vocabulary; begun for all prefixes of a frame before the first is waited for, they overlap.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asr.decoding.fusion import SCORE_WORDS, SEPARATOR, UNKNOWN_WORD, Fusion
+from asr.decoding.jit import Integer, inlined, prefetch
+from asr.decoding.memo import memo_place, question_of
+from asr.decoding.ngram import first_slot
+from asr.decoding.prefix_tree import NONE, PrefixTree
+from asr.decoding.spelling import START, first_edge, follow
+
+
+@inlined
+def expect_edge(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, variant: Integer) -> None:
+    """Begin to fetch the edge of the spelling graph over which an arc leads; `expect_state` reads it."""
+    node = tree.nodes[index]
+    if variant == 0 and node["spelling"] > START:
+        prefetch(fusion.graph.edges, np.int64(first_edge(node["followers"], node["edges"], token)))
+
+
+@inlined
+def expect_state(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, variant: Integer) -> None:
+    """Begin to fetch the state of the spelling graph that an arc leads to; `fusion.set_states` reads it."""
+    node = tree.nodes[index]
+    if fusion.roles[token] != SEPARATOR:
+        state = np.int64(NONE)
+        if variant > 0 or node["spelling"] == START:
+            state = np.int64(fusion.graph.begins[token])
+        elif node["spelling"] > START:
+            state = np.int64(follow(fusion.graph, node["followers"], node["edges"], token))
+        if state > START:
+            prefetch(fusion.graph.states, state)
+            prefetch(fusion.ahead.factors, state)
+
+
+@inlined
+def expect_word(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
+    """Begin to fetch what the language model will be asked for when the word in progress ends here."""
+    node = tree.nodes[index]
+    state = np.int64(node["spelling"])
+    if fusion.scoring == SCORE_WORDS and fusion.has_lm and state > START:
+        spelled = fusion.graph.states[state]
+        word = np.int64(spelled["lm_word"] if spelled["homophones"] > 0 else UNKNOWN_WORD)
+        if word != UNKNOWN_WORD or fusion.open_vocabulary:
+            lm_state = np.int64(node["lm_state"])
+            key = lm_state * np.int64(fusion.ngram.vocabulary_size) + word
+            prefetch(tree.memo, memo_place(question_of(lm_state, word)))
+            prefetch(fusion.ngram.keys, np.int64(first_slot(key, fusion.ngram.keys.shape[0])))
