@@ -32,7 +32,7 @@ from asr.decoding.fusion import (
     set_states,
     word_end_guess,
 )
-from asr.decoding.jit import Integer, inlined, kernel
+from asr.decoding.jit import Integer, inlined
 from asr.decoding.posteriors import exponentials, likeliest_unit, list_tokens, probability
 from asr.decoding.prefix_tree import NONE, ROOT, add_child, find_child
 from asr.decoding.recombination import future_of, rank
@@ -211,10 +211,8 @@ def renew_beam(
 
 
 @inlined
-def choose(
-    ws: Workspace, settings: Settings, count: int, width: int, ranks: NDArray[np.float64], cut: float
-) -> int:
-    """List the candidates that enter the beam; returns how many. `width` was that of the beam before any were dropped."""
+def choose(ws: Workspace, settings: Settings, count: int, width: int, ranks: NDArray[np.float64], cut: float) -> int:
+    """List the candidates that enter the beam; returns how many. `width`: of the beam before any were dropped."""
     entering = 0
     places = settings.beam - ws.width[0]
     for index in range(count):

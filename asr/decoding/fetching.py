@@ -12,7 +12,7 @@ import numpy as np
 from asr.decoding.fusion import SCORE_WORDS, SEPARATOR, UNKNOWN_WORD, Fusion
 from asr.decoding.jit import Integer, inlined, prefetch
 from asr.decoding.memo import memo_place, question_of
-from asr.decoding.ngram import first_slot
+from asr.decoding.ngram import bit_of_word, first_slot, key_of
 from asr.decoding.prefix_tree import NONE, PrefixTree
 from asr.decoding.spelling import START, first_edge, follow
 
@@ -49,7 +49,17 @@ def expect_word(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
         spelled = fusion.graph.states[state]
         word = np.int64(spelled["lm_word"] if spelled["homophones"] > 0 else UNKNOWN_WORD)
         if word != UNKNOWN_WORD or fusion.open_vocabulary:
-            lm_state = np.int64(node["lm_state"])
-            key = lm_state * np.int64(fusion.ngram.vocabulary_size) + word
-            prefetch(tree.memo, memo_place(question_of(lm_state, word)))
-            prefetch(fusion.ngram.keys, np.int64(first_slot(key, fusion.ngram.keys.shape[0])))
+            expect_ngram(fusion, tree, np.int64(node["lm_state"]), word)
+
+
+@inlined
+def expect_ngram(fusion: Fusion, tree: PrefixTree, state: Integer, word: Integer) -> None:
+    """Begin to fetch the language model's answer, remembered or not."""
+    prefetch(tree.memo, memo_place(question_of(state, word)))
+    ngram = fusion.ngram
+    while state != 0 and ngram.contexts[state]["followers"] & bit_of_word(word) == 0:
+        state = np.int64(ngram.contexts[state]["backoff_state"])
+    if state == 0:
+        prefetch(ngram.unigrams, word)
+    else:
+        prefetch(ngram.slots, first_slot(key_of(ngram.vocabulary_size, state, word), ngram.slots.shape[0]))

@@ -56,9 +56,7 @@ class Fusion(NamedTuple):
 def lm_step(fusion: Fusion, state: Integer, word: Integer) -> tuple[float, Integer]:
     """(natural log-probability, next state) of a word after a history."""
     m = fusion.ngram
-    return ngram_step(
-        m.keys, m.arcs, m.log_probs, m.next_states, m.backoffs, m.backoff_states, m.vocabulary_size, state, word
-    )
+    return ngram_step(m.slots, m.unigrams, m.contexts, m.vocabulary_size, state, word)
 
 
 @kernel

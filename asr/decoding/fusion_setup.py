@@ -23,7 +23,7 @@ from asr.decoding.fusion import (
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.lm_text import lm_symbols
 from asr.decoding.look_ahead import look_ahead_of, no_look_ahead, weighed
-from asr.decoding.ngram import NGramArrays, NGramModel
+from asr.decoding.ngram import CONTEXT, EMPTY, SLOT, UNIGRAM, NGramArrays, NGramModel
 from asr.decoding.phrase_automaton import no_phrases
 from asr.decoding.same_text import no_texts, texts_of
 from asr.decoding.spelling import empty_graph, with_lm_words
@@ -170,8 +170,6 @@ def _lm_words(words: Sequence[str], lm: NGramModel | None, lexicon: Lexicon | No
 
 
 def _no_ngrams() -> NGramArrays:
-    return NGramArrays(
-        keys=np.full(1, -1, np.int64), arcs=np.zeros(1, np.int32), log_probs=np.zeros(1, np.float32),
-        next_states=np.zeros(1, np.int32), backoffs=np.zeros(1, np.float32), backoff_states=np.zeros(1, np.int32),
-        vocabulary_size=1,
-    )  # fmt: skip
+    slots = np.zeros(1, SLOT)
+    slots["key"] = EMPTY
+    return NGramArrays(slots, np.zeros(1, UNIGRAM), np.zeros(1, CONTEXT), vocabulary_size=1)

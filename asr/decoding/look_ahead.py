@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.jit import Integer, inlined, kernel
-from asr.decoding.ngram import UNKNOWN_ID, NGramArrays, ngram_step
+from asr.decoding.ngram import UNKNOWN_ID, NGramArrays
 from asr.decoding.spelling import START, SpellingArrays, edges_of
-
-EMPTY_HISTORY = 0  # the language model's state of knowing nothing
 
 
 class LookAheadArrays(NamedTuple):
@@ -56,7 +54,7 @@ def look_ahead_of(
     """
     states = len(graph.states)
     best, unknown = np.full(states, -np.inf), np.full(states, -np.inf)
-    scores = unigram_scores(ngram, int(lexicon_words.max(initial=0)) + 1) if ngram is not None else None
+    scores = ngram.unigrams["log_prob"].astype(np.float64) if ngram is not None else None
     sources = np.repeat(np.arange(states), graph.states["homophones"])
     words = lexicon_words[graph.words[: len(sources)]]
     is_known = (words != UNKNOWN_ID) if scores is not None else np.ones(len(words), bool)
@@ -91,28 +89,6 @@ def weighed(
     if graph.marker_state >= 0:
         factors[graph.marker_state] = 1.0
     return ahead._replace(factors=factors, unknown_factor=unknown_factor, first_factor=first_factor)
-
-
-def unigram_scores(ngram: NGramArrays, count: int) -> NDArray[np.float64]:
-    """Natural-log unigram probabilities of the first `count` words of a language model."""
-    scores = np.empty(max(count, UNKNOWN_ID + 1))
-    fill_unigrams(
-        ngram.keys, ngram.arcs, ngram.log_probs, ngram.next_states, ngram.backoffs, ngram.backoff_states,
-        ngram.vocabulary_size, scores,
-    )  # fmt: skip
-    return scores
-
-
-@kernel
-def fill_unigrams(
-    keys: NDArray[np.int64], arcs: NDArray[np.int32], log_probs: NDArray[np.float32], next_states: NDArray[np.int32],
-    backoffs: NDArray[np.float32], backoff_states: NDArray[np.int32], vocabulary_size: int, scores: NDArray[np.float64],
-) -> None:  # fmt: skip
-    """Fill in the scores of the words 0, 1, ..."""
-    for word in range(scores.shape[0]):
-        scores[word], _ = ngram_step(
-            keys, arcs, log_probs, next_states, backoffs, backoff_states, vocabulary_size, EMPTY_HISTORY, word
-        )
 
 
 @kernel

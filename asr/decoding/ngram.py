@@ -19,30 +19,33 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numba import njit
 
-from asr.decoding.jit import inlined, kernel
+from asr.decoding.jit import Integer, inlined, kernel
 from asr.errors import DecodingError, UsageError
 from asr.files import atomic_directory
 
 UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
 UNKNOWN_ID, BEGIN_ID, END_ID = 0, 1, 2
 LMUnit = Literal["words", "characters", "units"]
-FORMAT = 1
+FORMAT = 2
+
+
+SLOT = np.dtype([("key", np.int64), ("log_prob", np.float32), ("next_state", np.int32)])
+UNIGRAM = np.dtype([("log_prob", np.float32), ("next_state", np.int32)])
+CONTEXT = np.dtype([("followers", np.uint64), ("backoff", np.float32), ("backoff_state", np.int32)])
+EMPTY = -1
 
 
 class NGramArrays(NamedTuple):
-    """Everything a compiled kernel needs; each array may be memory-mapped."""
+    """Everything a compiled kernel needs; each array may be memory-mapped. What is read together lies together."""
 
-    keys: np.ndarray  # (H,) int64 state * V + word, open addressing; -1 is empty
-    arcs: np.ndarray  # (H,) int32 arc of the key
-    log_probs: np.ndarray  # (A,) float32 natural log; arcs 0..V-1 are the unigrams in word order
-    next_states: np.ndarray  # (A,) int32
-    backoffs: np.ndarray  # (S,) float32 natural log
-    backoff_states: np.ndarray  # (S,) int32
+    slots: np.ndarray  # (H,) SLOT: n-grams of two words and more by state * V + word, open addressing; -1 is empty
+    unigrams: np.ndarray  # (V,) UNIGRAM
+    contexts: np.ndarray  # (S,) CONTEXT; `followers` is a set of words, by `bit_of_word`, that may have a slot
     vocabulary_size: int
 
 
 @inlined
-def first_slot(key: int, slots: int) -> int:
+def first_slot(key: Integer, slots: int) -> int:
     """Where the search for `key` begins: the high half of a Fibonacci hash, scaled to the number of slots."""
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(29)
@@ -50,48 +53,56 @@ def first_slot(key: int, slots: int) -> int:
     return int(np.int64((high * np.uint64(slots)) >> np.uint64(32)))
 
 
-@kernel
-def find_arc(keys: np.ndarray, arcs: np.ndarray, vocabulary_size: int, state: int, word: int) -> int:
-    """Arc that leaves `state` with `word`, or -1."""
-    if state == 0:
-        return word
-    key = np.int64(state) * np.int64(vocabulary_size) + np.int64(word)
-    slot = first_slot(int(key), keys.shape[0])
-    while keys[slot] != -1:
-        if keys[slot] == key:
-            return int(arcs[slot])
+@inlined
+def bit_of_word(word: Integer) -> Integer:
+    """A word as a set of words, one bit of 64 for many of them."""
+    return np.uint64(1) << ((np.uint64(word) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(58))
+
+
+@inlined
+def key_of(vocabulary_size: int, state: Integer, word: Integer) -> Integer:
+    """The key of the n-gram of a state's words and one more."""
+    return np.int64(state) * np.int64(vocabulary_size) + np.int64(word)
+
+
+@inlined
+def find_ngram(slots: np.ndarray, key: Integer) -> int:
+    """The slot of a key, or -1."""
+    slot = first_slot(key, slots.shape[0])
+    while slots[slot]["key"] != key:
+        if slots[slot]["key"] == EMPTY:
+            return -1
         slot += 1
-        if slot == keys.shape[0]:
+        if slot == slots.shape[0]:
             slot = 0
-    return -1
+    return slot
 
 
 @kernel
 def ngram_step(
-    keys: np.ndarray, arcs: np.ndarray, log_probs: np.ndarray, next_states: np.ndarray,
-    backoffs: np.ndarray, backoff_states: np.ndarray, vocabulary_size: int, state: int, word: int,
-) -> tuple[float, int]:  # fmt: skip
+    slots: np.ndarray, unigrams: np.ndarray, contexts: np.ndarray, vocabulary_size: int, state: int, word: int
+) -> tuple[float, int]:
     """Natural log P(word | state) and the state after it; `word` is an id in 0..V-1, unknown words are id 0."""
     total = 0.0
-    while True:
-        arc = find_arc(keys, arcs, vocabulary_size, state, word)
-        if arc >= 0:
-            return total + log_probs[arc], int(next_states[arc])
-        total += backoffs[state]
-        state = int(backoff_states[state])
+    while state != 0:
+        context = contexts[state]
+        if context["followers"] & bit_of_word(word) != 0:  # most words that do not follow are told without a search
+            slot = find_ngram(slots, key_of(vocabulary_size, state, word))
+            if slot >= 0:
+                return total + slots[slot]["log_prob"], np.int64(slots[slot]["next_state"])
+        total += context["backoff"]
+        state = np.int64(context["backoff_state"])
+    return total + unigrams[word]["log_prob"], np.int64(unigrams[word]["next_state"])
 
 
 @njit(cache=True)
 def ngram_score_all(
-    keys: np.ndarray, arcs: np.ndarray, log_probs: np.ndarray, next_states: np.ndarray,
-    backoffs: np.ndarray, backoff_states: np.ndarray, vocabulary_size: int, state: int, words: np.ndarray,
-) -> np.ndarray:  # fmt: skip
+    slots: np.ndarray, unigrams: np.ndarray, contexts: np.ndarray, vocabulary_size: int, state: int, words: np.ndarray
+) -> np.ndarray:
     """Natural log-probability of each of `words` (n,), read one after the other from `state`: (n,) float64."""
     scores = np.empty(words.shape[0])
     for index in range(words.shape[0]):
-        scores[index], state = ngram_step(
-            keys, arcs, log_probs, next_states, backoffs, backoff_states, vocabulary_size, state, words[index]
-        )
+        scores[index], state = ngram_step(slots, unigrams, contexts, vocabulary_size, state, words[index])
     return scores
 
 
@@ -121,7 +132,7 @@ class NGramModel:
         self.unit: LMUnit = unit
         self.order = len(self.arc_counts)
         self.empty_state = 0
-        self.start_state = int(arrays.next_states[BEGIN_ID])
+        self.start_state = int(arrays.unigrams["next_state"][BEGIN_ID])
 
     @cached_property
     def ids(self) -> dict[str, int]:
@@ -165,7 +176,7 @@ class NGramModel:
         """
         ensure_replaceable(directory)
         with atomic_directory(directory) as folder:
-            for name, array in zip(NGramArrays._fields[:6], self.arrays[:6], strict=True):
+            for name, array in zip(NGramArrays._fields[:3], self.arrays[:3], strict=True):
                 np.save(folder / f"{name}.npy", array)
             (folder / "words.txt").write_text("".join(word + "\n" for word in self.words), encoding="utf-8")
             description = {
@@ -188,20 +199,20 @@ class NGramModel:
         try:
             description = json.loads((folder / "ngram.json").read_text(encoding="utf-8"))
             words = (folder / "words.txt").read_text(encoding="utf-8").split("\n")[:-1]
-            # Mode "c" rather than "r": numba would compile a second version of every kernel for read-only arrays.
-            arrays = [np.asarray(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in NGramArrays._fields[:6]]
-            states, ngrams, unit = description["states"], description["ngrams"], description["unit"]
             version = description["format"]
+            if version != FORMAT:
+                raise DecodingError(folder, f"has format {version}, this program reads {FORMAT}", remedy)
+            # Mode "c" rather than "r": numba would compile a second version of every kernel for read-only arrays.
+            arrays = [np.asarray(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in NGramArrays._fields[:3]]
+            states, ngrams, unit = description["states"], description["ngrams"], description["unit"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = f"is not a whole n-gram model ({type(error).__name__}: {error})"
             raise DecodingError(folder, reason, remedy) from None
-        if version != FORMAT:
-            raise DecodingError(folder, f"has format {version}, this program reads {FORMAT}", remedy)
-        keys, arcs, log_probs, next_states, backoffs, backoff_states = arrays
-        sizes = (len(arcs), len(log_probs), len(next_states), len(backoffs), len(backoff_states), len(words))
-        if sizes != (len(keys), sum(ngrams), sum(ngrams), sum(states), sum(states), ngrams[0]):
-            raise DecodingError(folder, "has arrays of sizes that do not fit each other", remedy)
-        automaton = NGramArrays(keys, arcs, log_probs, next_states, backoffs, backoff_states, len(words))
+        slots, unigrams, contexts = arrays
+        kinds = (slots.dtype, unigrams.dtype, contexts.dtype) == (SLOT, UNIGRAM, CONTEXT)
+        if not kinds or (len(unigrams), len(contexts), len(words)) != (ngrams[0], sum(states), ngrams[0]):
+            raise DecodingError(folder, "has arrays that do not fit each other", remedy)
+        automaton = NGramArrays(slots, unigrams, contexts, len(words))
         return NGramModel(words, automaton, states, ngrams, unit)
 
 

@@ -36,21 +36,18 @@ class TensorNGram:
             return torch.from_numpy(np.array(array)).to(device, dtype)
 
         arrays = lm.arrays
-        used = np.append(np.flatnonzero(arrays.keys >= 0), -1)
-        keys, arcs = np.append(arrays.keys, -1)[used], np.append(arrays.arcs, 0)[used]
-        order = np.argsort(keys)
+        slots = arrays.slots[np.argsort(arrays.slots["key"])]  # empty ones have keys that nothing has
         self.order = lm.order
         self.start_state = lm.start_state
         self.vocabulary_size = arrays.vocabulary_size
         self.words = tensor(np.append(token_words, END_ID), torch.int64)
-        self._keys = tensor(keys[order], torch.int64)
-        self._arcs = tensor(arcs[order], torch.int64)
-        self._log_probs = tensor(arrays.log_probs, torch.float32)
-        self._next_states = tensor(arrays.next_states, torch.int64)
-        self._backoffs = tensor(arrays.backoffs, torch.float32)
-        self._backoff_states = tensor(arrays.backoff_states, torch.int64)
+        self._keys = tensor(slots["key"], torch.int64)
+        self._log_probs = tensor(np.append(arrays.unigrams["log_prob"], slots["log_prob"]), torch.float32)
+        self._next_states = tensor(np.append(arrays.unigrams["next_state"], slots["next_state"]), torch.int64)
+        self._backoffs = tensor(arrays.contexts["backoff"], torch.float32)
+        self._backoff_states = tensor(arrays.contexts["backoff_state"], torch.int64)
         self._table: tuple[Tensor, Tensor] | None = None
-        states = len(arrays.backoffs)
+        states = len(arrays.contexts)
         if states * len(self.words) <= most_cells:
             every = torch.arange(states, device=device)[:, None]
             log_probs, following = self._search(every, self.words[None, :])
@@ -70,7 +67,7 @@ class TensorNGram:
         for _ in range(self.order):
             key = states * self.vocabulary_size + words
             place = torch.searchsorted(self._keys, key).clamp_(max=len(self._keys) - 1)
-            found = torch.where(self._keys[place] == key, self._arcs[place], -1)
+            found = torch.where(self._keys[place] == key, self.vocabulary_size + place, -1)
             arcs = torch.where(arcs >= 0, arcs, torch.where(states == 0, words, found))
             missing = arcs < 0
             total = torch.where(missing, total + self._backoffs[states], total)

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numba import njit
 
-from asr.decoding.automaton import LOG10, build_model, tables_of
+from asr.decoding.automaton import LOG10, build_model, number_states, tables_of
 from asr.decoding.ngram import BEGIN_ID, NGramModel, ngram_step
 from asr.decoding.ngram_tables import NGramTable, NGramTables, select
 from asr.errors import UsageError
@@ -80,7 +81,7 @@ def recompute_backoffs(tables: NGramTables) -> None:
         contexts.backoffs = np.zeros(len(contexts), np.float32)
         shorter = NGramTables(tables.vocabulary, tables.orders[: order - 1], tables.unit)
         table = tables.orders[order - 1]
-        lower = _lower_probs(build_model(_with_order(shorter, table)), order, table)
+        lower = _lower_probs(_with_order(shorter, table), [order])[0]
         probs = 10.0 ** table.log_probs.astype(np.float64)
         numerators, denominators = _leftover(table, probs, lower, len(contexts))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -91,35 +92,33 @@ def recompute_backoffs(tables: NGramTables) -> None:
 
 def lower_order_probs(tables: NGramTables) -> list[np.ndarray]:
     """P(last word | context without its first word) of the n-grams of each order: (n_k,), empty for unigrams."""
-    model = build_model(tables)
-    longer = [_lower_probs(model, order, tables.orders[order - 1]) for order in range(2, tables.order + 1)]
-    return [np.empty(0), *longer]
+    return [np.empty(0), *_lower_probs(tables, range(2, tables.order + 1))]
 
 
 def _with_order(tables: NGramTables, table: NGramTable) -> NGramTables:
     return NGramTables(tables.vocabulary, [*tables.orders, table], tables.unit)
 
 
-def _lower_probs(model: NGramModel, order: int, table: NGramTable) -> np.ndarray:
-    first = sum(model.arc_counts[: order - 1])
-    arrays = model.arrays
-    sources = np.empty(len(table), np.int32)
-    filled = np.flatnonzero((arrays.arcs >= first) & (arrays.arcs < first + len(table)))
-    sources[arrays.arcs[filled] - first] = arrays.keys[filled] // arrays.vocabulary_size
-    return np.asarray(_probs_after(*arrays, arrays.backoff_states[sources], table.words))
+def _lower_probs(tables: NGramTables, orders: Iterable[int]) -> list[np.ndarray]:
+    arrays = build_model(tables).arrays
+    states_of, _ = number_states(tables)
+    probs = []
+    for order in orders:
+        table = tables.orders[order - 1]
+        shorter = arrays.contexts["backoff_state"][states_of[order - 2][table.prefixes]]
+        probs.append(np.asarray(_probs_after(*arrays, shorter, table.words)))
+    return probs
 
 
 @njit(cache=True)
 def _probs_after(
-    keys: np.ndarray, arcs: np.ndarray, log_probs: np.ndarray, next_states: np.ndarray,
-    backoffs: np.ndarray, backoff_states: np.ndarray, vocabulary_size: int, states: np.ndarray, words: np.ndarray,
+    slots: np.ndarray, unigrams: np.ndarray, contexts: np.ndarray, vocabulary_size: int, states: np.ndarray,
+    words: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """P(words[i] | states[i]): (n,) float64."""
     probs = np.empty(words.shape[0])
     for row in range(words.shape[0]):
-        log_prob, _ = ngram_step(
-            keys, arcs, log_probs, next_states, backoffs, backoff_states, vocabulary_size, states[row], words[row]
-        )
+        log_prob, _ = ngram_step(slots, unigrams, contexts, vocabulary_size, states[row], words[row])
         probs[row] = math.exp(log_prob)
     return probs
 

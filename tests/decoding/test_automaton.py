@@ -18,21 +18,25 @@ def model():
 
 def test_every_arc_is_found_under_its_key(model):
     arrays = model.arrays
-    filled = arrays.keys[arrays.keys >= 0]
+    keys = arrays.slots["key"]
+    filled = keys[keys >= 0]
     assert len(np.unique(filled)) == len(filled) == sum(model.arc_counts[1:])
-    assert len(filled) < len(arrays.keys)  # a search for an absent key ends at an empty slot
+    assert len(filled) < len(keys)  # a search for an absent key ends at an empty slot
 
 
 def test_backing_off_shortens_the_context_until_it_is_empty(model):
     depths = np.repeat(np.arange(model.order), model.state_counts)
-    assert (depths[model.arrays.backoff_states[1:]] < depths[1:]).all()
-    assert model.arrays.backoff_states[0] == 0
+    backoff_states = model.arrays.contexts["backoff_state"]
+    assert (depths[backoff_states[1:]] < depths[1:]).all()
+    assert backoff_states[0] == 0
 
 
 def test_an_arc_lengthens_the_context_by_one_word_at_most(model):
     depths = np.repeat(np.arange(model.order), model.state_counts)
-    orders = np.repeat(np.arange(1, model.order + 1), model.arc_counts)
-    assert (depths[model.arrays.next_states] <= np.minimum(orders, model.order - 1)).all()
+    slots = model.arrays.slots[model.arrays.slots["key"] >= 0]
+    orders = depths[slots["key"] // model.arrays.vocabulary_size] + 1
+    assert (depths[slots["next_state"]] <= np.minimum(orders, model.order - 1)).all()
+    assert (depths[model.arrays.unigrams["next_state"]] <= 1).all()
 
 
 def test_dropping_ngrams_keeps_the_rows_of_the_others():

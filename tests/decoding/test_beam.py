@@ -31,7 +31,8 @@ SOUNDS = Lexicon({"one": [["x"]], "won": [["x"]], "two": [["x", "y"], ["z"]], "y
 
 SOUND_LM = build_model(train_ngrams([["one", "two"], ["won", "so", "yes"], ["two", "yes", "so", "one"]] * 3, order=2))
 # No two words are equally probable: which of two prefixes with the same score stays in a full beam is not defined.
-SOUND_LM.arrays.log_probs[:] += np.random.default_rng(0).uniform(-0.3, 0.3, len(SOUND_LM.arrays.log_probs))
+for probs in (SOUND_LM.arrays.unigrams["log_prob"], SOUND_LM.arrays.slots["log_prob"]):
+    probs += np.random.default_rng(0).uniform(-0.3, 0.3, len(probs))
 
 
 def random_log_probs(frames: int, size: int, seed: int, sharpness: float = 3.0) -> np.ndarray:

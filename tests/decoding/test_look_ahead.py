@@ -10,7 +10,7 @@ from asr.decoding.beam import BeamDecoder, BeamOptions
 from asr.decoding.fusion_setup import Weights, build_knowledge
 from asr.decoding.kneser_ney import train_ngrams
 from asr.decoding.lexicon import Lexicon
-from asr.decoding.look_ahead import no_look_ahead, unigram_scores, weighed
+from asr.decoding.look_ahead import no_look_ahead, weighed
 from asr.decoding.spelling import START, spell
 from asr.units import BLANK_SYMBOL, Units
 
@@ -72,13 +72,6 @@ def test_other_weights_weigh_it_anew():
     other = weighed(fusion.ahead, fusion.graph, alpha=0.0, word_gain=2.0, unknown_gain=0.5)
     assert np.allclose(np.delete(other.factors, START), 2.0)
     assert other.unknown_factor == 2.0
-
-
-def test_unigram_scores_are_those_of_the_model():
-    assert unigram_scores(LM.arrays, len(LM.words)) == pytest.approx(
-        [unigram(word) for word in LM.words[:1]]
-        + [LM.step(LM.empty_state, index)[0] for index in range(1, len(LM.words))]
-    )
 
 
 def test_searches_without_words_have_none():

@@ -116,7 +116,7 @@ def test_saved_model_is_the_same_and_memory_mapped(small, tmp_path):
     assert loaded.words == small.words
     assert loaded.order == 3
     assert loaded.unit == "words"
-    assert isinstance(loaded.arrays.keys.base, np.memmap)
+    assert isinstance(loaded.arrays.slots.base, np.memmap)
     assert loaded.score(["a", "b"]) == small.score(["a", "b"])
 
 
@@ -149,11 +149,11 @@ def test_automaton_and_tables_hold_the_same_ngrams():
 
 
 def _drop_array(folder):
-    (folder / "arcs.npy").unlink()
+    (folder / "contexts.npy").unlink()
 
 
 def _cut_array(folder):
-    (folder / "keys.npy").write_bytes((folder / "keys.npy").read_bytes()[:100])
+    (folder / "slots.npy").write_bytes((folder / "slots.npy").read_bytes()[:100])
 
 
 def _lose_words(folder):

@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 def test_every_state_and_word_is_as_in_the_automaton(order, most_cells):
     lm = build_model(train_ngrams(made_up_text(60, 20), order))
     tensors = TensorNGram(lm, np.arange(len(lm.words)), CPU, most_cells)
-    states = torch.arange(len(lm.arrays.backoffs))
+    states = torch.arange(len(lm.arrays.contexts))
     log_probs, following = tensors.step(states[:, None], torch.arange(len(lm.words))[None, :])
     for state in states.tolist():
         for word in range(len(lm.words)):
