@@ -16,6 +16,7 @@ from asr.decoding.fusion import (
 )
 from asr.decoding.jit import inlined, kernel
 from asr.decoding.merging import is_shared, key_of_arc, list_texts, place_of, share, stand_for
+from asr.decoding.phrase_automaton import phrase_gain
 from asr.decoding.prefix_tree import NONE, ROOT, find_child
 from asr.decoding.recombination import rank
 from asr.decoding.same_text import NOTHING, text_after
@@ -29,29 +30,32 @@ MARGIN = np.exp(-1.0)
 def extend_freely(
     ws: Workspace, fusion: Fusion, settings: Settings, tried: int, best: float, lowest: float
 ) -> tuple[int, float]:
-    """`extend` where no language model, lexicon or phrase has a say and every text has one spelling."""
+    """`extend` where no language model or lexicon has a say and every text has one spelling."""
     floor = floor_of(ws, settings, best, lowest)
     separator = fusion.texts.separator
     room = ws.candidates.shape[0]
     count = 0
     for index in range(ws.width[0]):
         entry = ws.beam[index]
-        node, last, blank = entry["node"], entry["token"], entry["blank"]
+        node, last, blank = np.int64(entry["node"]), entry["token"], entry["blank"]
         total = blank + entry["label"]
+        bound = total * entry["inside"]
         for position in range(tried):
-            score = total * ws.weights[position]
-            if score < floor:
+            if bound * ws.weights[position] < floor:
                 break
             if ws.taken[index * tried + position] == ws.clock[0]:
                 continue
-            token = ws.tokens[position]
-            if token == last:
-                score = blank * ws.weights[position]
+            token = np.int64(ws.tokens[position])
+            score = (blank if token == last else total) * ws.weights[position]
+            gain = 1.0
+            if fusion.has_phrases:
+                gain = phrase_gain(fusion.phrases, ws.tree.nodes[node]["phrase"], token)
+                score *= gain
             if score < floor or score <= 0.0 or (token == separator and (last == separator or node == ROOT)):
                 continue
             if count == room:
                 count, floor = thin_out(ws, settings, tried, count, best, floor)
-            write_candidate(ws, count, index, position, ws.mains[position], 1.0, score)
+            write_candidate(ws, count, index, position, ws.mains[position], gain, score)
             count += 1
             if score > best:
                 best = score

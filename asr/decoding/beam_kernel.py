@@ -40,7 +40,7 @@ from asr.decoding.same_text import NO_SEPARATOR, NOTHING
 from asr.units import BLANK
 
 TOLERANCE = 0.0201  # a little more than NORMALISATION_TOLERANCE, so that what fails here fails there
-SMALLEST = np.nextafter(0.0, 1.0)
+SMALLEST = float(np.nextafter(0.0, 1.0))  # above 0
 SMALL, LARGE = 1e-60, 1e60  # between these the best prefix needs no rescaling
 EVEN = -0.69  # below ln(1/2), so that a unit may beat a blank of this log-probability
 NOT_NORMALISED, IMPOSSIBLE = -1, -2
@@ -70,7 +70,7 @@ def advance(
         Stopped at a frame with 0, the tree must be tidied up before going on with that frame.
     """
     threshold = np.float32(settings.token_threshold)
-    free = fusion.scoring == NO_SCORING and not fusion.has_phrases and not fusion.texts.by_pieces
+    free = fusion.scoring == NO_SCORING and not fusion.texts.by_pieces
     for t in range(first, log_probs.shape[0]):
         if ws.tree.size[0] + settings.beam > ws.tree.nodes.shape[0]:
             return t, 0
@@ -179,12 +179,11 @@ def renew_beam(
     """Make the best of the prefixes that stay and of the `count` candidates the beam."""
     width = ws.width[0]
     floor = best * settings.beam_ratio
-    ranks, cut = ws.scores, floor
+    ranks, cut = ws.scores, max(floor, SMALLEST)
     full = width + count > settings.beam and above(ws.scores, width + count, floor) > settings.beam
     if full:
-        cut = rank(ws, settings, tried, count, best)
+        cut = max(rank(ws, settings, tried, count, best), SMALLEST)
         ranks = ws.ranks
-    cut = max(cut, SMALLEST)
     scale = 1.0
     if best < SMALL or best > LARGE:
         scale = 1.0 / best
@@ -205,8 +204,8 @@ def renew_beam(
             candidate = ws.candidates[ws.chosen[number]]
             expect_state(fusion, ws.tree, candidate["parent"], ws.tokens[candidate["position"]], candidate["variant"])
     for number in range(entering):
-        index = np.int64(ws.chosen[number])
-        settle(ws, fusion, ws.candidates[index], kept + number, ws.scores[width + index] * scale)
+        chosen = np.int64(ws.chosen[number])
+        settle(ws, fusion, ws.candidates[chosen], kept + number, ws.scores[width + chosen] * scale)
     ws.width[0] = kept + entering
 
 

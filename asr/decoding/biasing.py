@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.hashing import build_table
-from asr.decoding.phrase_automaton import BOUNDARY, OUTSIDE, PhraseArrays
-from asr.decoding.spelling import unit_sets
+from asr.decoding.phrase_automaton import BOUNDARY, OUTSIDE, PHRASE_EDGE, PHRASE_STATE, PhraseArrays
+from asr.decoding.spelling import lay_out
 from asr.errors import DecodingError, UnitsError
 from asr.units import WORD_START, Units
 
@@ -162,16 +161,22 @@ class _Builder:
         """Put everything into arrays; the three factors are (S,)."""
         arcs = [(s * len(units) + symbol, t) for s in order for symbol, t in self.children[s].items() if symbol]
         places, targets = np.array(arcs, np.int64).reshape(-1, 2).T
-        movers = unit_sets(places, len(units), len(order))
+        own, spelled = lay_out(places, targets.astype(np.int32), len(units), len(order))
+        states, edges = np.zeros(len(order), PHRASE_STATE), np.zeros(len(spelled), PHRASE_EDGE)
+        for field in ("followers", "edges"):
+            states[field] = own[field]
+        states["failure"], states["after_boundary"] = failures, through
+        states["credit"], states["refund"], states["prize"], states["bound"] = credits, 1.0 / credits, prizes, bounds
+        states["movers"] = states["followers"]
         for state in order[1:]:  # what a state does not know, its longest suffix may
-            movers[state] |= movers[failures[state]]
+            states["movers"][state] |= states["movers"][failures[state]]
+        edges["unit"], edges["target"], edges["credit"] = spelled["unit"], spelled["target"], credits[spelled["target"]]
         silent = (" ", WORD_START)
         return PhraseArrays(
-            *build_table(places, targets.astype(np.int32)), np.array(failures, np.int32), np.array(through, np.int32),
-            movers, credits, 1.0 / credits, prizes, bounds,
+            states, edges,
             begins_word=np.array([units.starts_word(i) or units.symbols[i] in silent for i in range(len(units))]),
             has_letters=np.array([symbol not in silent for symbol in units.symbols]),
-            start=self.children[OUTSIDE][BOUNDARY], units=len(units),
+            start=self.children[OUTSIDE][BOUNDARY],
         )  # fmt: skip
 
     def _breadth_first(self) -> tuple[list[int], list[int]]:

@@ -190,7 +190,7 @@ def leaving_gain(fusion: Fusion) -> float:
 @inlined
 def phrase_bound(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
     """No arc from this prefix has a higher factor from the phrases."""
-    return fusion.phrases.bounds[tree.nodes[index]["phrase"]] if fusion.has_phrases else 1.0
+    return fusion.phrases.states[tree.nodes[index]["phrase"]]["bound"] if fusion.has_phrases else 1.0
 
 
 @inlined

@@ -80,8 +80,8 @@ def find_ngram(slots: np.ndarray, key: Integer) -> int:
 
 @kernel
 def ngram_step(
-    slots: np.ndarray, unigrams: np.ndarray, contexts: np.ndarray, vocabulary_size: int, state: int, word: int
-) -> tuple[float, int]:
+    slots: np.ndarray, unigrams: np.ndarray, contexts: np.ndarray, vocabulary_size: int, state: Integer, word: Integer
+) -> tuple[float, Integer]:
     """Natural log P(word | state) and the state after it; `word` is an id in 0..V-1, unknown words are id 0."""
     total = 0.0
     while state != 0:

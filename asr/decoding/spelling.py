@@ -86,21 +86,35 @@ def first_edge(followers: Integer, first: Integer, token: Integer) -> Integer:
 
 
 @inlined
-def follow(graph: SpellingArrays, followers: Integer, first: Integer, token: Integer) -> Integer:
-    """`spell` from a state other than START of which the set of followers and the first edge are at hand."""
+def find_edge(edges: NDArray[np.void], followers: Integer, first: Integer, token: Integer) -> Integer:
+    """Where the edge over which a unit leads is, or NONE.
+
+    Args:
+        edges: laid out by `lay_out`.
+        followers: set of units that leave the state.
+        first: the state's first edge.
+        token: the unit.
+    """
     place = np.uint64(token & (SET_SIZE - 1))
     if (followers >> place) & ONE == ZERO:
         return NONE
     index = first_edge(followers, first, token)
-    while np.uint64(graph.edges[index]["unit"] & (SET_SIZE - 1)) < place:  # several units with one remainder
+    while np.uint64(edges[index]["unit"] & (SET_SIZE - 1)) < place:  # several units with one remainder
         index += ONE
     while True:
-        unit = graph.edges[index]["unit"]
+        unit = edges[index]["unit"]
         if unit == token or unit == token + LAST:
-            return np.int64(graph.edges[index]["target"])
+            return np.int64(index)
         if unit >= LAST:
             return NONE
         index += ONE
+
+
+@inlined
+def follow(graph: SpellingArrays, followers: Integer, first: Integer, token: Integer) -> Integer:
+    """`spell` from a state other than START of which the set of followers and the first edge are at hand."""
+    edge = find_edge(graph.edges, followers, first, token)
+    return np.int64(graph.edges[edge]["target"]) if edge >= 0 else NONE
 
 
 @inlined
