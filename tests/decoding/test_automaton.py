@@ -8,6 +8,7 @@ from slow_ngrams import as_dictionary, made_up_text, slow_sentence
 
 from asr.decoding.automaton import build_model, tables_of
 from asr.decoding.kneser_ney import train_ngrams
+from asr.decoding.ngram import bit_of_word
 from asr.decoding.ngram_tables import select
 
 
@@ -22,6 +23,17 @@ def test_every_arc_is_found_under_its_key(model):
     filled = keys[keys >= 0]
     assert len(np.unique(filled)) == len(filled) == sum(model.arc_counts[1:])
     assert len(filled) < len(keys)  # a search for an absent key ends at an empty slot
+
+
+def test_a_context_knows_the_words_that_follow_it_and_few_others(model):
+    arrays = model.arrays
+    keys = arrays.slots["key"][arrays.slots["key"] >= 0]
+    wanted = np.zeros(len(arrays.contexts), np.uint64)
+    for state, word in zip(*np.divmod(keys, arrays.vocabulary_size), strict=True):
+        wanted[state] |= np.uint64(bit_of_word(int(word)))
+    assert (arrays.contexts["followers"] == wanted).all()
+    told_apart = {int(bit_of_word(word)) for word in range(arrays.vocabulary_size)}
+    assert len(told_apart) > min(arrays.vocabulary_size, 64) / 2  # neighbouring ids have different bits
 
 
 def test_backing_off_shortens_the_context_until_it_is_empty(model):

@@ -173,7 +173,14 @@ def _other_format(folder):
     (folder / "ngram.json").write_text(json.dumps({**description, "format": 99}))
 
 
-@pytest.mark.parametrize("damage", [_drop_array, _cut_array, _lose_words, _break_json, _lose_key, _other_format])
+def _other_columns(folder):
+    np.save(folder / "slots.npy", np.load(folder / "slots.npy")["key"])
+
+
+DAMAGES = [_other_columns, _drop_array, _cut_array, _lose_words, _break_json, _lose_key, _other_format]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_folder_is_an_error_that_names_it(small, tmp_path, damage):
     small.save(tmp_path / "lm")
     damage(tmp_path / "lm")

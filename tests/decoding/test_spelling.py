@@ -22,6 +22,7 @@ from asr.decoding.spelling import (
     lay_out,
     spell,
     unit_sets,
+    with_lm_words,
 )
 from asr.errors import DecodingError
 from asr.units import BLANK_SYMBOL, Units
@@ -46,6 +47,16 @@ def read(graph: SpellingGraph, tokens: tuple[int, ...]) -> list[str] | None:
         state = table[state, token]
     first, count = graph.arrays.states[state]["words"], graph.arrays.states[state]["homophones"]
     return [graph.words[word] for word in graph.arrays.words[first : first + count]]
+
+
+def test_states_name_the_language_models_word_for_the_first_of_their_words():
+    graph = graph_of_pronunciations({"read": ["xy"], "red": ["xy", "xyz"], "rye": ["x"]}, PHONES)
+    lm_words = np.array([10 + index for index in range(len(graph.words))], np.int32)
+    marked = with_lm_words(graph.arrays, lm_words)
+    for state, record in enumerate(marked.states):
+        spelled = graph.arrays.words[record["words"] : record["words"] + record["homophones"]]
+        assert record["lm_word"] == (lm_words[spelled[0]] if len(spelled) else 0), state
+    assert not graph.arrays.states["lm_word"].any()  # the graph itself serves other language models
 
 
 WORDS = st.lists(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=6, unique=True)
