@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,6 +10,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from asr.kernel_cache import forget_outdated
 
 Integer: TypeAlias = "int | np.integer[Any]"  # compiled code must say which width it means where Python need not
 compiled: Any = njit
@@ -26,6 +29,14 @@ allocating: Any = compiled(cache=True, nogil=True, error_model="numpy")
 vectorised: Any = compiled(
     cache=True, nogil=True, _nrt=False, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"}
 )
+
+
+@compiled(cache=True)
+def probe() -> None:
+    """Tells where compiled code is kept."""
+
+
+forget_outdated(Path(__file__).parent, probe.stats.cache_path)
 
 
 @emitted

@@ -11,6 +11,7 @@ into, so a row's result does not depend on the other rows.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
@@ -22,6 +23,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from torch import Tensor
 
+from asr.kernel_cache import forget_outdated
+
 _FEATURES = llvmlite.binding.get_host_cpu_features()
 WIDTH = 16 if _FEATURES.get("avx512f") else 8 if _FEATURES.get("avx") else 4  # float32 numbers in a register
 VECTORS = 2  # registers across a panel
@@ -30,6 +33,14 @@ ROWS = 4 if WIDTH == 8 else 8  # ROWS * VECTORS sums, VECTORS weights and a fact
 
 compiled: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 inlined: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
+
+
+@compiled
+def probe() -> None:
+    """Tells where compiled code is kept."""
+
+
+forget_outdated(Path(__file__).parent, probe.stats.cache_path)
 
 
 def _tile(rows: int, *, ahead: bool = False) -> Any:
