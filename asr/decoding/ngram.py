@@ -5,7 +5,7 @@ an n-gram: it leaves the state of its first words with its last word, carries lo
 longest suffix of itself that is a state. Contexts with no continuation and no back-off weight are not states (their
 longest suffix is), which is the state minimisation of KenLM (Heafield, 2011, section 4).
 
-Legend: A arcs (n-grams), S states (contexts), H hash slots, V words of the language model.
+Legend: S states (contexts), H hash slots, V words of the language model.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from asr.files import atomic_directory
 UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
 UNKNOWN_ID, BEGIN_ID, END_ID = 0, 1, 2
 LMUnit = Literal["words", "characters", "units"]
-FORMAT = 2
-
+FORMAT = 2  # of the folder; 1 had keys and values in files of their own
 
 SLOT = np.dtype([("key", np.int64), ("log_prob", np.float32), ("next_state", np.int32)])
 UNIGRAM = np.dtype([("log_prob", np.float32), ("next_state", np.int32)])
@@ -210,7 +209,8 @@ class NGramModel:
             raise DecodingError(folder, reason, remedy) from None
         slots, unigrams, contexts = arrays
         kinds = (slots.dtype, unigrams.dtype, contexts.dtype) == (SLOT, UNIGRAM, CONTEXT)
-        if not kinds or (len(unigrams), len(contexts), len(words)) != (ngrams[0], sum(states), ngrams[0]):
+        sizes = (len(unigrams), len(contexts), len(words)) == (ngrams[0], sum(states), ngrams[0])
+        if not kinds or not sizes or len(slots) <= sum(ngrams[1:]):  # a search ends at an empty slot
             raise DecodingError(folder, "has arrays that do not fit each other", remedy)
         automaton = NGramArrays(slots, unigrams, contexts, len(words))
         return NGramModel(words, automaton, states, ngrams, unit)

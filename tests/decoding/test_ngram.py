@@ -177,7 +177,12 @@ def _other_columns(folder):
     np.save(folder / "slots.npy", np.load(folder / "slots.npy")["key"])
 
 
-DAMAGES = [_other_columns, _drop_array, _cut_array, _lose_words, _break_json, _lose_key, _other_format]
+def _fill_slots(folder):
+    slots = np.load(folder / "slots.npy")
+    np.save(folder / "slots.npy", slots[slots["key"] >= 0])
+
+
+DAMAGES = [_other_columns, _fill_slots, _drop_array, _cut_array, _lose_words, _break_json, _lose_key, _other_format]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
