@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.phrase_automaton import BOUNDARY, OUTSIDE, PHRASE_EDGE, PHRASE_STATE, PhraseArrays
-from asr.decoding.spelling import lay_out
+from asr.decoding.prefix_tree import NONE
+from asr.decoding.spelling import LAST, lay_out
 from asr.errors import DecodingError, UnitsError
 from asr.units import WORD_START, Units
 
@@ -171,12 +172,17 @@ class _Builder:
         for state in order[1:]:  # what a state does not know, its longest suffix may
             states["movers"][state] |= states["movers"][failures[state]]
         edges["unit"], edges["target"], edges["credit"] = spelled["unit"], spelled["target"], credits[spelled["target"]]
+        start = self.children[OUTSIDE][BOUNDARY]
+        first = int(states["edges"][start])
+        leaving = np.arange(first, first + sum(map(bool, self.children[start])))
+        begins = np.full(len(units), NONE, np.int32)
+        begins[edges["unit"][leaving] % LAST] = leaving
         silent = (" ", WORD_START)
         return PhraseArrays(
-            states, edges,
+            states, edges, begins,
             begins_word=np.array([units.starts_word(i) or units.symbols[i] in silent for i in range(len(units))]),
             has_letters=np.array([symbol not in silent for symbol in units.symbols]),
-            start=self.children[OUTSIDE][BOUNDARY],
+            start=start,
         )  # fmt: skip
 
     def _breadth_first(self) -> tuple[list[int], list[int]]:

@@ -48,6 +48,7 @@ class PhraseArrays(NamedTuple):
 
     states: NDArray[np.void]  # (S,) PHRASE_STATE
     edges: NDArray[np.void]  # (E,) PHRASE_EDGE, in the order of `spelling.lay_out`; at least one
+    begins: NDArray[np.int32]  # (V,) the edge of each unit that leaves `start`, or NONE: so many that a search is long
     begins_word: NDArray[np.bool_]  # (V,) a boundary comes with the unit, before its letters
     has_letters: NDArray[np.bool_]  # (V,) false for a space and for a lone word-start marker
     start: int  # after the boundary that an utterance begins with
@@ -81,7 +82,10 @@ def edge_after(phrases: PhraseArrays, state: Integer, token: Integer) -> Integer
     if (phrases.states[state]["movers"] >> np.uint64(token & (SET_SIZE - 1))) & ONE != ZERO:
         while edge == NONE and state != OUTSIDE:  # every phrase begins with a boundary: nothing leaves OUTSIDE
             record = phrases.states[state]
-            edge = find_edge(phrases.edges, record["followers"], record["edges"], token)
+            if state == phrases.start:
+                edge = np.int64(phrases.begins[token])
+            else:
+                edge = find_edge(phrases.edges, record["followers"], record["edges"], token)
             state = np.int64(record["failure"])
     return edge
 
@@ -103,4 +107,4 @@ def no_phrases(units: int) -> PhraseArrays:
     states, never = np.zeros(1, PHRASE_STATE), np.zeros(units, np.bool_)
     for factor in ("credit", "refund", "prize", "bound"):
         states[factor] = 1.0
-    return PhraseArrays(states, np.zeros(1, PHRASE_EDGE), never, never, OUTSIDE)
+    return PhraseArrays(states, np.zeros(1, PHRASE_EDGE), np.full(units, NONE, np.int32), never, never, OUTSIDE)

@@ -219,7 +219,7 @@ class TestLanguageModels:
     def test_folder_that_is_not_whole(self, asr, folder, tmp_path):
         (tmp_path / "lm").mkdir()
         for path in (folder / "lm").iterdir():
-            (tmp_path / "lm" / path.name).write_bytes(path.read_bytes()[: 40 if path.name == "keys.npy" else None])
+            (tmp_path / "lm" / path.name).write_bytes(path.read_bytes()[: 40 if path.name == "slots.npy" else None])
         code, _, err = asr(DECODE + " --beam-size 4 --lm {o}/lm")
         assert code == 1
         assert "is not a whole n-gram model" in err

@@ -3,12 +3,17 @@
 That scores are exact (the boost of every occurrence and nothing else) is part of test_beam_exhaustive.py.
 """
 
+import math
+import random
+
 import numpy as np
 import pytest
 
 from asr.config import UnitsConfig
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.biasing import Phrases, read_phrases
+from asr.decoding.biasing import Phrases, _Builder, read_phrases
+from asr.decoding.phrase_automaton import BOUNDARY, phrase_gain, phrase_step
+from asr.decoding.pinned import read_only
 from asr.errors import DecodingError
 from asr.units import BLANK_SYMBOL, Units, build_units
 
@@ -54,6 +59,32 @@ def test_the_score_holds_exactly_the_boosts_of_the_phrases_that_occur():
     assert boosted.text == plain.text
     assert boosted.score - plain.score == pytest.approx(2 * 1.5 + 2 * 0.5 + 0.25, abs=1e-6)
     assert boosted.acoustic_score == pytest.approx(plain.acoustic_score, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_text_earns_is_the_boosts_of_its_phrases_whatever_the_number_of_units(seed):
+    """Phrases begin with so many pieces that several share a place in the sets of units."""
+    draw = random.Random(seed)
+    words = [f"w{number}x" for number in range(300)]
+    units = Units("bpe", [BLANK_SYMBOL, "<unk>", "▁", *("▁" + word for word in words)], b"unused")
+    boosts = {" ".join(draw.choices(words, k=draw.randint(1, 3))): draw.uniform(0.1, 2.0) for _ in range(400)}
+    trie = _Builder()
+    for phrase, boost in boosts.items():
+        symbols = [symbol for word in phrase.split() for symbol in (BOUNDARY, units.ids["▁" + word])]
+        trie.add([*symbols, BOUNDARY], boost)
+    automaton = read_only(trie.arrays(units))
+    for _ in range(20):
+        said = [word for _ in range(5) for word in draw.choice([*boosts, *words]).split()]
+        state, log_gain = automaton.start, 0.0
+        for token in [*(units.ids["▁" + word] for word in said), BOUNDARY]:
+            log_gain += math.log(phrase_gain(automaton, state, token))
+            state = phrase_step(automaton, state, token)
+        text = f" {' '.join(said)} "
+        starts = (place for place, letter in enumerate(text) if letter == " ")
+        earned = [
+            boost for place in starts for phrase, boost in boosts.items() if text.startswith(f" {phrase} ", place)
+        ]
+        assert log_gain == pytest.approx(sum(earned), abs=1e-9)
 
 
 def test_a_phrase_survives_a_narrow_beam_because_it_is_paid_as_it_is_spelled():

@@ -106,7 +106,7 @@ def test_processes_map_one_copy_of_the_language_model(arpa, tmp_path):
     recipe = DecoderRecipe(tmp_path / "units.txt", 0.02, lm=arpa)
     with shared(recipe) as sent:
         assert sent.lm != arpa
-        mapped = load_lm(sent.lm).arrays.keys
+        mapped = load_lm(sent.lm).arrays.slots
         assert isinstance(mapped.base, np.memmap)
         folder = sent.lm
         with shared(sent) as again:
