@@ -12,11 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from asr.model.bfloat16 import rounding
 from asr.model.products import possible, real_rows, times, transposed_times
 
 
 class Linear(nn.Linear):
-    """`nn.Linear`: same weights, same names; another order of summation in training on the CPU."""
+    """`nn.Linear`: same weights, same names; another order of summation in training on the CPU.
+
+    Within autocast to bfloat16, where `bfloat16.rounding`, factors are rounded and the output is float32.
+    """
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(..., K) -> (..., N).
@@ -40,13 +44,13 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, rows: np.ndarray | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.rows = rows
-        return times(x, weight.t(), rows) + bias
+        ctx.rows, ctx.rounded = rows, rounding()
+        return times(x, weight.t(), rows, rounded=ctx.rounded) + bias
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         above = above.contiguous()
-        below = times(above, weight, ctx.rows) if ctx.needs_input_grad[0] else None
-        return below, *transposed_times(above, x, ctx.rows), None
+        below = times(above, weight, ctx.rows, rounded=ctx.rounded) if ctx.needs_input_grad[0] else None
+        return below, *transposed_times(above, x, ctx.rows, rounded=ctx.rounded), None

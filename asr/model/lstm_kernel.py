@@ -15,6 +15,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from asr.model.bfloat16 import factors_in, factors_of, round_factors
 from asr.model.tiles import PANEL, compiled, fetch, inlined, move_panel, multiply_panel
 
 GAP = 16  # numbers between rows of work space, so that the rows do not compete for the same cache lines
@@ -93,7 +94,7 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
         gates: (B * T, D * 4H) float32; holds W_i x, becomes the activated gates (frames beyond a length stay).
         cells: (B * T, D * H); becomes the memory cells.
         outputs: (B * T, D * H); becomes the outputs.
-        packed: `pack` of the transposed W_h, (H, 4H).
+        packed: `pack` or `pack_pairs` of the transposed W_h, (H, 4H).
         bias: (4H,) both biases together.
         hidden: H.
         order: (B,) rows of the batch by falling length.
@@ -105,6 +106,7 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
     wide, past, directions = 4 * hidden, 1 if reverse else -1, cells.shape[1] // hidden
     cell_step, gate_step = hidden + GAP, wide + GAP
     state = np.zeros(len(order) * cell_step, np.float32)
+    factors, each = factors_of(state, packed), factors_in(packed)
     recurrent = np.zeros(len(order) * gate_step, np.float32)
     for rank in range(len(order)):
         for at in range(0, wide, PANEL):
@@ -118,9 +120,8 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
             active -= 1
         if step:
             for at in range(0, wide, PANEL):
-                multiply_panel(
-                    recurrent, at, gate_step, bias, at, 0, state, 0, cell_step, packed, at * hidden, hidden, active
-                )
+                multiply_panel(recurrent, at, gate_step, bias, at, 0, factors, 0, cell_step // each,
+                               packed, at * (hidden // each), hidden // each, active)  # fmt: skip
                 for rank in range(*_in_turn(active, at, wide)):
                     utterance = order[rank]
                     row = utterance * frames + (lengths[utterance] - 1 - step if reverse else step)
@@ -139,6 +140,7 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
             _add_sigmoid(gate[3 * hidden :], added[3 * hidden :])
             _next_cell(gate[:hidden], gate[hidden : 2 * hidden], gate[2 * hidden : 3 * hidden], before, cell)
             _output(gate[3 * hidden :], cell, outputs[row, here], state[rank * cell_step : rank * cell_step + hidden])
+            round_factors(factors, state, rank * cell_step, hidden)
 
 
 @compiled
@@ -172,13 +174,15 @@ def backward(gates, cells, above, packed, hidden, order, lengths, frames, direct
     Args:
         gates: of `forward`; becomes the gradient (frames beyond a length stay).
         above: (B * T, D * H) gradient of the outputs.
-        packed: `pack` of W_h, (4H, H).
+        packed: `pack` or `pack_pairs` of W_h, (4H, H).
         cells, hidden, order, lengths, frames, direction, reverse: as in `forward`.
     """
     wide, past, directions = 4 * hidden, 1 if reverse else -1, cells.shape[1] // hidden
-    width = len(packed) // wide  # H, filled up to whole panels
+    each = factors_in(packed)
+    width = len(packed) * each // wide  # H, filled up to whole panels
     cell_step, gate_step = width + GAP, wide + GAP
     parts = np.zeros(len(order) * gate_step, np.float32)
+    factors = factors_of(parts, packed)
     later = np.zeros(len(order) * cell_step, np.float32)
     cell_parts = np.zeros(len(order) * cell_step, np.float32)
     nothing, zeros = np.zeros(hidden, np.float32), np.zeros(PANEL, np.float32)
@@ -187,7 +191,8 @@ def backward(gates, cells, above, packed, hidden, order, lengths, frames, direct
     active = 0
     for step in range(lengths[order[0]] - 1, -1, -1):
         for at in range(0, width, PANEL):
-            multiply_panel(later, at, cell_step, zeros, 0, 0, parts, 0, gate_step, packed, at * wide, wide, active)
+            multiply_panel(later, at, cell_step, zeros, 0, 0, factors, 0, gate_step // each,
+                           packed, at * (wide // each), wide // each, active)  # fmt: skip
             for rank in range(*_in_turn(active, at, width)):
                 utterance = order[rank]
                 row = utterance * frames + (lengths[utterance] - 1 - step if reverse else step)
@@ -208,5 +213,6 @@ def backward(gates, cells, above, packed, hidden, order, lengths, frames, direct
             _through_output(o, cells[row, here], above[row, here], back, part[3 * hidden :], cell_part)
             _through_candidate(i, g, cell_part, part[:hidden], part[2 * hidden : 3 * hidden])
             _through_memory(f, before, cell_part, part[hidden : 2 * hidden])
+            round_factors(factors, parts, rank * gate_step, wide)
             for at in range(0, wide, PANEL):
                 move_panel(flat, row * gates.shape[1] + direction * wide + at, parts, rank * gate_step + at)

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asr.model import rounded_products
+from asr.model.bfloat16 import pack_pairs, rounding
 from asr.model.threads import run_parts, thread_count
 from asr.model.tiles import (
     PANEL,
@@ -36,13 +38,16 @@ BLOCK_COLUMNS = 256  # copied from each row at a time, enough for the processor 
 
 
 def possible(x: Tensor) -> bool:
-    """Whether to train with these products: in float32 on the CPU, outside autocast, with anything to compute."""
+    """Whether to train with these products: in float32 on the CPU, with anything to compute.
+
+    Within autocast only if that means to round the factors, and the processor can multiply those.
+    """
     return (
         x.device.type == "cpu"
         and x.dtype == torch.float32
         and x.numel() > 0
         and torch.is_grad_enabled()
-        and not torch.is_autocast_enabled("cpu")
+        and (rounding() or not torch.is_autocast_enabled("cpu"))
     )
 
 
@@ -52,17 +57,19 @@ def real_rows(lengths: np.ndarray, frames: int) -> np.ndarray:
     return np.concatenate(rows) if rows else np.empty(0, np.int64)
 
 
-def times(x: Tensor, weight: Tensor, rows: np.ndarray | None = None) -> Tensor:
+def times(x: Tensor, weight: Tensor, rows: np.ndarray | None = None, *, rounded: bool = False) -> Tensor:
     """x (M, K) @ weight (K, N) -> (M, N) float32.
 
     Args:
         x: (M, K).
         weight: (K, N).
         rows: those to compute, ascending; the others of the result are zero, whatever x holds there. All without.
+        rounded: take both factors in bfloat16, which `AVAILABLE` must allow.
     """
     count, columns = len(x), weight.shape[1]
     out = x.new_empty((count, padded(columns)))
-    packed, result = pack(weight), out.numpy()
+    packed, result = pack_pairs(weight) if rounded else pack(weight), out.numpy()
+    kernel = rounded_products.times if rounded else _times
     source = x.detach().contiguous().numpy()
     runs = _runs(np.arange(count) if rows is None else rows)
     for end, (start, _) in zip([0, *(last for _, last in runs)], [*runs, (count, count)], strict=True):
@@ -70,7 +77,7 @@ def times(x: Tensor, weight: Tensor, rows: np.ndarray | None = None) -> Tensor:
     blocks = np.array(
         [(at, min(at + BLOCK_ROWS, last)) for first, last in runs for at in range(first, last, BLOCK_ROWS)]
     )
-    in_parallel(lambda first, last: _times(source, packed, result, blocks[first:last]), len(blocks), 1)
+    in_parallel(lambda first, last: kernel(source, packed, result, blocks[first:last]), len(blocks), 1)
     return out[:, :columns]
 
 
@@ -98,7 +105,12 @@ def _times(x, packed, out, blocks):  # type: ignore[no-untyped-def]
 
 
 def transposed_times(
-    x: Tensor, y: Tensor, x_rows: np.ndarray | None = None, y_rows: np.ndarray | None = None
+    x: Tensor,
+    y: Tensor,
+    x_rows: np.ndarray | None = None,
+    y_rows: np.ndarray | None = None,
+    *,
+    rounded: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Sum over frames of the outer product of a row of x and a row of y: the gradient of weights.
 
@@ -107,6 +119,7 @@ def transposed_times(
         y: (M, N), rows of neighbouring numbers.
         x_rows: (frames,) int64, rows of x in the order of summation; all without.
         y_rows: (frames,) int64, the rows of y that go with them; as in x without.
+        rounded: take both factors in bfloat16, which `AVAILABLE` must allow.
 
     Returns:
         (K, N) float32, and the sum of these rows of x, (K,).
@@ -117,9 +130,10 @@ def transposed_times(
     out, sums = x.new_zeros((count, padded(columns))), x.new_zeros(count)
     sources = (_flat(x), x.stride(0), x_rows, _flat(y), y.stride(0), y_rows)
     result, totals = out.numpy(), sums.numpy()
+    kernel = rounded_products.transposed_times if rounded else _transposed_times
 
     def part(first: int, last: int) -> None:
-        _transposed_times(*sources, first, columns, result[first:last], totals[first:last])
+        kernel(*sources, first, columns, result[first:last], totals[first:last])
 
     in_parallel(part, count, ROWS)
     return out[:, :columns], sums

@@ -11,6 +11,7 @@ into, so a row's result does not depend on the other rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,19 +62,17 @@ def _tile(rows: int, *, ahead: bool = False) -> Any:
 
 def _generate(rows: int, ahead: bool, target: Any, builder: Any, signature: Any, args: Any) -> Any:
     """LLVM code of a tile: a loop over the depth that carries the sums in vector registers."""
-    number, index = ir.FloatType(), ir.IntType(64)
-    vector = ir.VectorType(number, WIDTH)
-    kind = ir.FunctionType(vector, [vector] * 3)
-    fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{WIDTH}f32")
+    index, vector = ir.IntType(64), ir.VectorType(ir.FloatType(), WIDTH)
+    multiply_add, factors = _multiply_add(builder, vector, signature.args[10].dtype)
 
     def beginnings(position: int) -> list[Any]:
         data = target.make_array(signature.args[position])(target, builder, args[position]).data
         first = builder.gep(data, [args[position + 1]])
         return [builder.gep(first, [builder.mul(args[position + 2], index(row))]) for row in range(rows)]
 
-    def vectors(pointer: Any) -> list[Any]:
+    def vectors(pointer: Any, kind: Any = vector) -> list[Any]:
         places = [builder.gep(pointer, [index(v * WIDTH)]) for v in range(VECTORS)]
-        return [builder.bitcast(place, vector.as_pointer()) for place in places]
+        return [builder.bitcast(place, kind.as_pointer()) for place in places]
 
     out, start, x = beginnings(0), beginnings(3), beginnings(6)
     weights = target.make_array(signature.args[10])(target, builder, args[10]).data
@@ -89,13 +88,13 @@ def _generate(rows: int, ahead: bool, target: Any, builder: Any, signature: Any,
     k = builder.phi(index)
     k.add_incoming(index(0), before)
     sums = [[builder.phi(vector) for _ in range(VECTORS)] for _ in range(rows)]
-    line = vectors(builder.gep(panel, [builder.mul(k, index(PANEL))]))
+    line = vectors(builder.gep(panel, [builder.mul(k, index(PANEL))]), factors)
     lines = [builder.load(place, align=4) for place in line]
     results = []
     place = builder.mul(k, args[9])
     for row in range(rows):
-        factor = _spread(builder, builder.load(builder.gep(x[row], [place])), vector)
-        results.append([builder.call(fma, [factor, w, total]) for w, total in zip(lines, sums[row], strict=True)])
+        factor = _spread(builder, builder.load(builder.gep(x[row], [place])), factors)
+        results.append([multiply_add(factor, w, total) for w, total in zip(lines, sums[row], strict=True)])
     following = builder.add(k, index(1))
     k.add_incoming(following, loop)
     builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
@@ -108,6 +107,21 @@ def _generate(rows: int, ahead: bool, target: Any, builder: Any, signature: Any,
         for result, place in zip(results[row], vectors(out[row]), strict=True):
             builder.store(result, place, align=4)
     return target.get_dummy_value()
+
+
+def _multiply_add(builder: Any, sums: Any, factor: Any) -> tuple[Callable[[Any, Any, Any], Any], Any]:
+    """Code for sum + x * w in every lane, and the type of a register of factors.
+
+    A factor is a float32, or an int32 that holds two bfloat16: then a lane gains the sum of two products.
+    """
+    if factor == types.float32:
+        kind = ir.FunctionType(sums, [sums] * 3)
+        fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{WIDTH}f32")
+        return lambda x, w, total: builder.call(fma, [x, w, total]), sums
+    pairs = ir.VectorType(ir.IntType(32), WIDTH)
+    kind = ir.FunctionType(sums, [sums, pairs, pairs])
+    dot = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.dpbf16ps.512")
+    return lambda x, w, total: builder.call(dot, [total, x, w]), pairs
 
 
 def _fetch(builder: Any, place: Any, level: int = 3) -> None:
@@ -211,7 +225,8 @@ _group_8, _group_4 = _tile(8, ahead=True), _tile(4, ahead=True)
 def multiply_panel(out, out_at, out_step, start, start_at, start_step, x, x_at, x_step, w, w_at, depth, rows):  # type: ignore[no-untyped-def]
     """out[r, j] = start[r, j] + sum over k of x[r, k] * w[k, j] for `rows` rows and the PANEL columns of one panel.
 
-    All arrays are flat float32; `_at` is where a block begins and `_step` the distance of its rows; depth > 0.
+    All arrays are flat float32, but x and w may be pairs of bfloat16 in int32 (`bfloat16.py`), which k then counts;
+    `_at` is where a block begins and `_step` the distance of its rows; depth > 0.
     """
     row = 0
     if ROWS == 8:

@@ -67,7 +67,9 @@ def test_recognition_double_precision_and_autocast_use_torch():
     plain = torch.nn.functional.linear(x, ours.weight, ours.bias)
     with torch.no_grad():
         assert (ours(x) == plain).all()
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.float16):
+        assert ours(x).dtype == torch.float16
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         assert ours(x).dtype == torch.bfloat16
     assert (copy.deepcopy(ours).double()(x.double()) == exact(x.double())).all()
 

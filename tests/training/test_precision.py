@@ -5,6 +5,7 @@ import torch
 from tests_toy import toy_config
 
 from asr.errors import TrainingError
+from asr.model import bfloat16
 from asr.model.acoustic import AcousticModel
 from asr.training.examples import Batch
 from asr.training.objective import batch_losses
@@ -14,7 +15,9 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_products_are_lowered_and_ctc_is_not(precision):
+def test_products_are_lowered_and_ctc_is_not(precision, monkeypatch):
+    """By PyTorch's autocast, as on processors that do not multiply bfloat16."""
+    monkeypatch.setattr(bfloat16, "AVAILABLE", False)
     config = toy_config()
     model = AcousticModel(config.model, 8, 5)
     seen = []
@@ -25,6 +28,26 @@ def test_products_are_lowered_and_ctc_is_not(precision):
     assert seen == [getattr(torch, precision)]
     assert log_probs.dtype == losses.dtype == torch.float32
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.skipif(not bfloat16.AVAILABLE, reason="this processor does not multiply bfloat16")
+def test_where_the_processor_multiplies_bfloat16_only_factors_are_lowered():
+    """Each layer's output is a float32 sum, so what lies between the products computes in float32."""
+    config = toy_config()
+    torch.manual_seed(1)
+    model = AcousticModel(config.model, 8, 5)
+    seen = []
+    for layer in (model.front_end.linear, *model.stack.layers, model.output):
+        layer.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
+    batch = Batch(["a"], torch.randn(1, 20, 8), torch.tensor([20]), [[1, 2]], 0.2)
+    exact, _, _ = batch_losses(model, batch, config.training, CPU)
+    assert len(seen) == 2 + config.model.layers
+    with autocast("bfloat16", CPU):
+        losses, log_probs, _ = batch_losses(model, batch, config.training, CPU)
+    losses.sum().backward()
+    assert set(seen) == {log_probs.dtype} == {losses.dtype} == {torch.float32}
+    assert 0 < abs(float((losses - exact).detach())) < 0.02 * float(exact.detach())
+    assert {parameter.grad.dtype for parameter in model.parameters()} == {torch.float32}
 
 
 def test_float32_lowers_nothing():

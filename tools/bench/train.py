@@ -18,9 +18,10 @@ Freed memory is kept for the next step, as `asr train` does it; that is a settin
 it. `--default-heap` leaves it, which is what the other systems' users have.
 
 `share_of_matmul_peak` is the operations of the LSTM's matrix products on real frames (input and recurrent, forward and
-twice as many backward; nothing else counts) over the time of the whole step, divided by the fastest float32 product
+twice as many backward; nothing else counts) over the time of the whole step, divided by the fastest product
 measured in the same run; `share_of_torch_mm` divides by the fastest `torch.mm`; `share_of_matmul_peak_whole` counts the
-front end and the output layer too. On a GPU, `--precision bfloat16` or `float16` runs under autocast with float32 CTC.
+front end and the output layer too. `--precision bfloat16`, or on a GPU `float16`, runs under autocast with float32 CTC,
+and then the peak is that of products in this type.
 
 SpeechBrain goes, beside the project, into an environment of its own, from which this file is then run:
 
