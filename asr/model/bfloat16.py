@@ -18,13 +18,20 @@ import numpy as np
 import torch
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic, overload
 from torch import Tensor
 
 from asr.model.tiles import PANEL, ROWS, WIDTH, compiled, pack
 
-AVAILABLE = bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16")) and WIDTH == 16
+
+def _processor_multiplies() -> bool:
+    """Whether the processor has the instruction, and code is compiled for it (NUMBA_CPU_NAME chooses another)."""
+    own = config.CPU_NAME is None and config.CPU_FEATURES is None  # type: ignore[attr-defined]
+    return own and WIDTH == 16 and bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16"))
+
+
+AVAILABLE = _processor_multiplies()
 
 
 def rounding() -> bool:

@@ -163,6 +163,22 @@ def test_factors_are_rounded_in_autocast_to_bfloat16_and_nowhere_else(monkeypatc
         assert not rounding()
 
 
+def test_code_for_another_processor_must_do_without_the_instruction(monkeypatch):
+    """The compiler would end the process where it cannot translate it."""
+    assert bfloat16._processor_multiplies() == AVAILABLE
+    monkeypatch.setattr(bfloat16.config, "CPU_NAME", "generic")
+    assert not bfloat16._processor_multiplies()
+
+
+@pytest.mark.parametrize(("features", "width"), [({"avx512bf16": True}, 16), ({}, 16), ({"avx512bf16": True}, 8)])
+def test_the_processor_is_asked(monkeypatch, features, width):
+    monkeypatch.setattr(bfloat16.config, "CPU_NAME", None)
+    monkeypatch.setattr(bfloat16.config, "CPU_FEATURES", None)
+    monkeypatch.setattr(bfloat16.llvmlite.binding, "get_host_cpu_features", lambda: features)
+    monkeypatch.setattr(bfloat16, "WIDTH", width)
+    assert bfloat16._processor_multiplies() == (bool(features) and width == 16)
+
+
 def test_other_processors_never_round(monkeypatch):
     monkeypatch.setattr(bfloat16, "AVAILABLE", False)
     with torch.autocast("cpu", torch.bfloat16):

@@ -21,7 +21,7 @@ it. `--default-heap` leaves it, which is what the other systems' users have.
 twice as many backward; nothing else counts) over the time of the whole step, divided by the fastest product
 measured in the same run; `share_of_torch_mm` divides by the fastest `torch.mm`; `share_of_matmul_peak_whole` counts the
 front end and the output layer too. `--precision bfloat16`, or on a GPU `float16`, runs under autocast with float32 CTC,
-and then the peak is that of products in this type.
+and then the peak is that of products in this type, also for the rows of `--beside` with another one.
 
 SpeechBrain goes, beside the project, into an environment of its own, from which this file is then run:
 
@@ -93,6 +93,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=sorted(PRECISIONS), default="float32")
+    parser.add_argument("--beside", choices=sorted(PRECISIONS), help="measure ours and speechbrain in this one too")
+    parser.add_argument("--work", choices=("forward", "step"), help="measure this alone")
     parser.add_argument("--clock", choices=("processor", "wall"), help="processor is for one thread of a CPU")
     parser.add_argument("--only", help="systems to measure, with commas between their names' first words")
     parser.add_argument("--quick", action="store_true", help="a smaller batch, three rounds, two sizes")
@@ -141,12 +143,17 @@ def measure(
     for name, difference in gradient_differences(model, batch, device, options.precision).items():
         print(f"{case}: gradient of {name} differs from ours by {difference:.1e} of its norm")
     found = systems(model, batch, device, options.precision)
+    if options.beside:
+        other = systems(model, batch, device, options.beside, only=("ours", "speechbrain"))
+        found |= {f"{name}, {options.beside}": other[name] for name in ("ours", "speechbrain") if name in other}
     if options.only:
         found = {name: each for name, each in found.items() if name.split(",")[0] in options.only.split(",")}
     frames = int(torch.div(batch.lengths + 3, 4, rounding_mode="floor").sum())
     needed = lstm_operations(model, frames), lstm_operations(model, frames) + other_operations(model, frames, BINS)
     rows: list[Row] = []
     for work, passes in (("forward", 1), ("step", 3)):
+        if options.work not in (None, work):
+            continue
         spent = in_turns({name: getattr(each, work) for name, each in found.items()}, options.rounds, clock)
         for name, seconds in spent.items():
             figures = [("audio_hours_per_hour", batch.seconds / seconds, "h/h"), ("seconds", seconds, "s")]
