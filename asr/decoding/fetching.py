@@ -37,7 +37,6 @@ def expect_state(fusion: Fusion, tree: PrefixTree, index: Integer, token: Intege
             state = np.int64(follow(fusion.graph, node["followers"], node["edges"], token))
         if state > START:
             prefetch(fusion.graph.states, state)
-            prefetch(fusion.ahead.factors, state)
 
 
 @inlined

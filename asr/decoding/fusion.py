@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.jit import Integer, inlined, kernel
-from asr.decoding.look_ahead import LookAheadArrays, look_ahead
+from asr.decoding.look_ahead import LookAheadArrays
 from asr.decoding.memo import memo_place, question_of
 from asr.decoding.ngram import NGramArrays, ngram_step
 from asr.decoding.phrase_automaton import PhraseArrays, phrase_gain, phrase_step
@@ -96,13 +96,13 @@ def finish_word(fusion: Fusion, tree: PrefixTree, index: Integer, variant: Integ
         word = fusion.graph.words[spelled["words"] + variant - 1]
         lm_word = spelled["lm_word"] if variant == 1 else fusion.lexicon_words[word]
         gain, after = weighted_word(fusion, tree, lm_state, lm_word)
-        return gain / look_ahead(fusion.ahead, state), after, np.int64(word)
+        return gain / node["ahead"], after, np.int64(word)
     if not fusion.open_vocabulary:
         return 0.0, lm_state, NONE
     gain, after = weighted_word(fusion, tree, lm_state, UNKNOWN_WORD)
     if state == NONE:
         gain /= fusion.unknown_gain  # already paid where the word left the vocabulary
-    return gain / look_ahead(fusion.ahead, state), after, NONE
+    return gain / node["ahead"], after, NONE
 
 
 @inlined
@@ -144,7 +144,7 @@ def inner_bound(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
         bound = fusion.highest_gain
     elif fusion.scoring == SCORE_WORDS:
         bound = max(bound, fusion.ahead.first_factor)
-        bound = max(bound, leaving_gain(fusion) / look_ahead(fusion.ahead, tree.nodes[index]["spelling"]))
+        bound = max(bound, tree.nodes[index]["leaving"])
     return bound * phrase_bound(fusion, tree, index)
 
 
@@ -153,7 +153,7 @@ def word_end_guess(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
     """No arc from this prefix that ends a word has a higher factor, whatever the language model says of the word."""
     if fusion.scoring != SCORE_WORDS:
         return 0.0
-    return fusion.word_gain / look_ahead(fusion.ahead, tree.nodes[index]["spelling"]) * after_word(fusion, tree, index)
+    return fusion.word_gain / tree.nodes[index]["ahead"] * after_word(fusion, tree, index)
 
 
 @inlined
@@ -171,14 +171,15 @@ def after_word(fusion: Fusion, tree: PrefixTree, index: Integer) -> float:
 
 
 @inlined
-def correction(fusion: Fusion, before: Integer, variant: Integer, after: Integer) -> float:
-    """What `arc_gain` guesses wrong about an arc between two states of spelling, as a factor."""
+def correction(fusion: Fusion, tree: PrefixTree, parent: Integer, variant: Integer, index: Integer) -> float:
+    """What `arc_gain` guesses wrong about an arc between two nodes, or nodes of the same texts as theirs; a factor."""
+    before, after = tree.nodes[parent]["spelling"], tree.nodes[index]["spelling"]
     if fusion.scoring != SCORE_WORDS or after < 0 or after == START:
         return 1.0
     guess = fusion.ahead.first_factor
     if variant == 0 and before != START and before != fusion.graph.marker_state:
-        guess = look_ahead(fusion.ahead, before)
-    return look_ahead(fusion.ahead, after) / guess
+        guess = tree.nodes[parent]["ahead"]
+    return tree.nodes[index]["ahead"] / guess
 
 
 @inlined
@@ -204,17 +205,18 @@ def arc_gain(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, v
     if fusion.scoring == SCORE_UNITS:
         gain = weighted_word(fusion, tree, node["lm_state"], fusion.token_words[token])[0]
     elif fusion.scoring == SCORE_WORDS:
-        state, followers, edges = node["spelling"], node["followers"], node["edges"]
+        state, followers, edges, leaving = node["spelling"], node["followers"], node["edges"], node["leaving"]
         if variant > 0:
             gain = end_gain(fusion, tree, index, variant)
             state = START
+            leaving = leaving_gain(fusion)
         if fusion.roles[token] != SEPARATOR and state >= 0:
             if state == START:
                 leads_on = fusion.graph.begins[token] >= 0
             else:
                 leads_on = goes_on(fusion.graph, followers, edges, token)
             if not leads_on:
-                gain *= leaving_gain(fusion) / look_ahead(fusion.ahead, state)
+                gain *= leaving
             elif state == START or state == fusion.graph.marker_state:
                 gain *= fusion.ahead.first_factor
     if fusion.has_phrases and gain > 0.0:
@@ -252,19 +254,22 @@ def set_states(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
             if state >= 0:
                 node["spelling"] = follow(fusion.graph, parent["followers"], parent["edges"], token)
         read_state(fusion, tree, index)
-        node["gain"] *= correction(fusion, parent["spelling"], node["variant"], node["spelling"])
+        node["gain"] *= correction(fusion, tree, node["parent"], node["variant"], index)
     if fusion.has_phrases:
         node["phrase"] = phrase_step(fusion.phrases, parent["phrase"], token)
 
 
 @inlined
 def read_state(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
-    """Copy to a node what leads on from its state in the spelling graph."""
+    """Copy to a node what it is asked about its state in the spelling graph."""
     node = tree.nodes[index]
+    node["ahead"] = fusion.ahead.unknown_factor
     if node["spelling"] >= 0:
         state = fusion.graph.states[node["spelling"]]
         node["followers"] = state["followers"]
         node["edges"] = state["edges"]
+        node["ahead"] = state["ahead"]
+    node["leaving"] = leaving_gain(fusion) / node["ahead"]
 
 
 @kernel

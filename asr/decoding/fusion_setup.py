@@ -121,12 +121,12 @@ def no_knowledge(units: int) -> Fusion:
 def reweighted(fusion: Fusion, weights: Weights) -> Fusion:
     """The same knowledge, weighed otherwise."""
     word_gain, unknown_gain = math.exp(weights.beta), math.exp(-weights.unknown_penalty)
-    ahead = fusion.ahead
+    ahead, graph = fusion.ahead, fusion.graph
     if fusion.scoring == SCORE_WORDS:
-        ahead = weighed(ahead, fusion.graph, weights.alpha, word_gain, unknown_gain)
+        ahead, graph = weighed(ahead, graph, weights.alpha, word_gain, unknown_gain)
     return fusion._replace(
         alpha=float(weights.alpha), word_gain=word_gain, unknown_gain=unknown_gain,
-        highest_gain=max(1.0, word_gain) if fusion.scoring == SCORE_UNITS else 1.0, ahead=ahead,
+        highest_gain=max(1.0, word_gain) if fusion.scoring == SCORE_UNITS else 1.0, ahead=ahead, graph=graph,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.jit import Integer, inlined, kernel
+from asr.decoding.jit import kernel
 from asr.decoding.ngram import UNKNOWN_ID, NGramArrays
 from asr.decoding.spelling import START, SpellingArrays, edges_of
 
@@ -25,21 +25,14 @@ class LookAheadArrays(NamedTuple):
     best: NDArray[np.float64]  # (S,) highest unigram natural-log probability of a word that the language model knows
     unknown: NDArray[np.float64]  # (S,) 0 where a word that it does not know can come, else -inf
     unknown_log_prob: float  # of the unknown word
-    factors: NDArray[np.float64]  # (S,) the factor that a prefix has in this state; 1 where no word is in progress
-    unknown_factor: float  # the same outside the vocabulary
+    unknown_factor: float  # the factor that a prefix has for a word in progress outside the vocabulary
     first_factor: float  # the same for a word of which nothing is known yet
-
-
-@inlined
-def look_ahead(ahead: LookAheadArrays, spelling: Integer) -> float:
-    """The factor that a prefix has for its word in progress."""
-    return ahead.factors[spelling] if spelling >= 0 else ahead.unknown_factor
 
 
 def no_look_ahead() -> LookAheadArrays:
     """For searches that do not score words."""
     none = np.zeros(1)
-    return LookAheadArrays(none, none, 0.0, np.ones(1), 1.0, 1.0)
+    return LookAheadArrays(none, none, 0.0, 1.0, 1.0)
 
 
 def look_ahead_of(
@@ -65,13 +58,13 @@ def look_ahead_of(
     spread_back(leaving, entering, best)
     spread_back(leaving, entering, unknown)
     log_prob = float(scores[UNKNOWN_ID]) if scores is not None else 0.0
-    return LookAheadArrays(best, unknown, log_prob, np.ones(states), 1.0, 1.0)
+    return LookAheadArrays(best, unknown, log_prob, 1.0, 1.0)
 
 
 def weighed(
     ahead: LookAheadArrays, graph: SpellingArrays, alpha: float, word_gain: float, unknown_gain: float
-) -> LookAheadArrays:
-    """The same with factors.
+) -> tuple[LookAheadArrays, SpellingArrays]:
+    """The same with factors, and the graph with those of its states; 1 where no word is in progress.
 
     Args:
         ahead: what can come of each state.
@@ -88,7 +81,9 @@ def weighed(
     factors[START] = 1.0
     if graph.marker_state >= 0:
         factors[graph.marker_state] = 1.0
-    return ahead._replace(factors=factors, unknown_factor=unknown_factor, first_factor=first_factor)
+    states = graph.states.copy()
+    states["ahead"] = factors
+    return ahead._replace(unknown_factor=unknown_factor, first_factor=first_factor), graph._replace(states=states)
 
 
 @kernel

@@ -91,8 +91,7 @@ def share(
     index = np.int64(ws.spelled[place]["index"])
     parent = ws.beam[source]["node"]
     if index < ws.width[0]:
-        before, after = ws.tree.nodes[parent]["spelling"], ws.tree.nodes[ws.beam[index]["node"]]["spelling"]
-        score *= correction(fusion, before, variant, after)
+        score *= correction(fusion, ws.tree, parent, variant, ws.beam[index]["node"])
         ws.scores[index] += score
         ws.beam[index]["next_label"] += score
     else:

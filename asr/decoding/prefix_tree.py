@@ -32,6 +32,8 @@ NODE = np.dtype(
         ("followers", np.uint64),  # set of units, modulo 64, with which the word in progress may go on
         ("window", np.uint64),  # the last WINDOW units
         ("children", np.uint64),  # set of units, modulo 64, of its children
+        ("ahead", np.float64),  # factor that it has for the word in progress
+        ("leaving", np.float64),  # factor of an arc that leaves the vocabulary inside the word in progress
         ("parent", np.int32),
         ("token", np.int32),
         ("variant", np.int32),  # 0: the arc finished no word; h: it finished homophone h - 1

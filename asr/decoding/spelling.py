@@ -35,6 +35,7 @@ STATE = np.dtype(
         ("words", np.int32),  # it spells the words words[words : words + homophones]
         ("homophones", np.int32),
         ("lm_word", np.int32),  # what the language model knows the first of them as
+        ("ahead", np.float64),  # the factor that a prefix has in this state, see `look_ahead`
     ],
     align=True,
 )
@@ -267,6 +268,7 @@ def lay_out(
     edges["target"][: len(keys)] = targets[order]
     degrees = np.bincount(sources, minlength=count)
     states = np.zeros(count, STATE)
+    states["ahead"] = 1.0
     states["edges"] = np.cumsum(degrees) - degrees
     states["followers"] = unit_sets(keys, units, count)
     return states, edges

@@ -38,45 +38,49 @@ def test_a_state_has_the_factor_of_its_best_word(beginning):
     fusion = build_knowledge(CHARACTERS, WEIGHTS, LM).fusion
     best = max(unigram(word) for word in WORDS if word.startswith(beginning))
     expected = math.exp(WEIGHTS.beta + WEIGHTS.alpha * best)
-    assert fusion.ahead.factors[state_of(fusion, list(beginning), CHARACTERS)] == pytest.approx(expected)
+    assert fusion.graph.states["ahead"][state_of(fusion, list(beginning), CHARACTERS)] == pytest.approx(expected)
 
 
 def test_every_cut_into_pieces_has_the_same():
     fusion = build_knowledge(PIECES, WEIGHTS, LM).fusion
     cuts = [["▁ab"], ["▁a", "b"], ["▁", "a", "b"]]
-    assert len({fusion.ahead.factors[state_of(fusion, cut, PIECES)] for cut in cuts}) == 1
+    assert len({fusion.graph.states["ahead"][state_of(fusion, cut, PIECES)] for cut in cuts}) == 1
 
 
 def test_before_a_word_nothing_is_known():
     for units in (CHARACTERS, PIECES):
         fusion = build_knowledge(units, WEIGHTS, LM).fusion
-        assert fusion.ahead.factors[START] == 1.0
+        assert fusion.graph.states["ahead"][START] == 1.0
         best = max(map(unigram, WORDS))
         assert fusion.ahead.first_factor == pytest.approx(math.exp(WEIGHTS.beta + WEIGHTS.alpha * best))
-    assert fusion.ahead.factors[fusion.graph.marker_state] == 1.0
+    assert fusion.graph.states["ahead"][fusion.graph.marker_state] == 1.0
 
 
 def test_words_that_the_model_does_not_know_are_penalised_in_advance():
     fusion = build_knowledge(CHARACTERS, WEIGHTS, LM, Lexicon.from_words(["cab", "dddd"])).fusion
     expected = math.exp(WEIGHTS.beta + WEIGHTS.alpha * unigram("<unk>") - WEIGHTS.unknown_penalty)
-    assert fusion.ahead.factors[state_of(fusion, list("ddd"), CHARACTERS)] == pytest.approx(expected)
+    assert fusion.graph.states["ahead"][state_of(fusion, list("ddd"), CHARACTERS)] == pytest.approx(expected)
 
 
 def test_without_a_language_model_every_word_has_its_bonus():
     fusion = build_knowledge(CHARACTERS, WEIGHTS, None, Lexicon.from_words(["cab", "dad"])).fusion
-    assert fusion.ahead.factors[state_of(fusion, ["c"], CHARACTERS)] == pytest.approx(math.exp(WEIGHTS.beta))
+    assert fusion.graph.states["ahead"][state_of(fusion, ["c"], CHARACTERS)] == pytest.approx(math.exp(WEIGHTS.beta))
 
 
 def test_other_weights_weigh_it_anew():
     fusion = build_knowledge(CHARACTERS, WEIGHTS, LM).fusion
-    other = weighed(fusion.ahead, fusion.graph, alpha=0.0, word_gain=2.0, unknown_gain=0.5)
-    assert np.allclose(np.delete(other.factors, START), 2.0)
+    before = fusion.graph.states.copy()
+    other, graph = weighed(fusion.ahead, fusion.graph, alpha=0.0, word_gain=2.0, unknown_gain=0.5)
+    assert np.allclose(np.delete(graph.states["ahead"], START), 2.0)
     assert other.unknown_factor == 2.0
+    assert np.array_equal(fusion.graph.states, before), "searches with the old weights go on"
 
 
 def test_searches_without_words_have_none():
-    assert no_look_ahead().factors.tolist() == [1.0]
-    assert build_knowledge(CHARACTERS, WEIGHTS).fusion.ahead.unknown_factor == 1.0
+    assert no_look_ahead().first_factor == 1.0
+    fusion = build_knowledge(CHARACTERS, WEIGHTS).fusion
+    assert fusion.ahead.unknown_factor == 1.0
+    assert fusion.graph.states["ahead"].tolist() == [1.0]
 
 
 @pytest.mark.parametrize("seed", range(4))
