@@ -21,8 +21,12 @@ from asr.decoding.spelling import START, first_edge, follow
 def expect_edge(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, variant: Integer) -> None:
     """Begin to fetch the edge of the spelling graph over which an arc leads; `expect_state` reads it."""
     node = tree.nodes[index]
-    if variant == 0 and node["spelling"] > START:
-        prefetch(fusion.graph.edges, np.int64(first_edge(node["followers"], node["edges"], token)))
+    state = np.int64(node["spelling"])
+    if variant == 0 and state > START:
+        if state < fusion.graph.rows.shape[0]:
+            prefetch(fusion.graph.rows, state * fusion.graph.units + token)
+        else:
+            prefetch(fusion.graph.edges, np.int64(first_edge(node["followers"], node["edges"], token)))
 
 
 @inlined
@@ -32,9 +36,9 @@ def expect_state(fusion: Fusion, tree: PrefixTree, index: Integer, token: Intege
     if fusion.roles[token] != SEPARATOR:
         state = np.int64(NONE)
         if variant > 0 or node["spelling"] == START:
-            state = np.int64(fusion.graph.begins[token])
+            state = np.int64(fusion.graph.rows[START, token])
         elif node["spelling"] > START:
-            state = np.int64(follow(fusion.graph, node["followers"], node["edges"], token))
+            state = np.int64(follow(fusion.graph, node["spelling"], node["followers"], node["edges"], token))
         if state > START:
             prefetch(fusion.graph.states, state)
 

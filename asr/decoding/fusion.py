@@ -212,9 +212,9 @@ def arc_gain(fusion: Fusion, tree: PrefixTree, index: Integer, token: Integer, v
             leaving = leaving_gain(fusion)
         if fusion.roles[token] != SEPARATOR and state >= 0:
             if state == START:
-                leads_on = fusion.graph.begins[token] >= 0
+                leads_on = fusion.graph.rows[START, token] >= 0
             else:
-                leads_on = goes_on(fusion.graph, followers, edges, token)
+                leads_on = goes_on(fusion.graph, state, followers, edges, token)
             if not leads_on:
                 gain *= leaving
             elif state == START or state == fusion.graph.marker_state:
@@ -248,11 +248,11 @@ def set_states(fusion: Fusion, tree: PrefixTree, index: Integer) -> None:
             node["word"] = word
             state = START
         if fusion.roles[token] == SEPARATOR or state == START:
-            node["spelling"] = START if fusion.roles[token] == SEPARATOR else fusion.graph.begins[token]
+            node["spelling"] = START if fusion.roles[token] == SEPARATOR else fusion.graph.rows[START, token]
         else:
             node["spelling"] = NONE
             if state >= 0:
-                node["spelling"] = follow(fusion.graph, parent["followers"], parent["edges"], token)
+                node["spelling"] = follow(fusion.graph, state, parent["followers"], parent["edges"], token)
         read_state(fusion, tree, index)
         node["gain"] *= correction(fusion, tree, node["parent"], node["variant"], index)
     if fusion.has_phrases:

@@ -4,7 +4,9 @@ A state stands for the letters (or sounds) read since the word began, so every w
 to the same state and the same word. State 0 is "no word in progress".
 
 The edges that leave a state lie together, in the order of their units modulo 64; a set of these remainders tells both
-which units may follow and where an edge is, so that a step of the search reads two places of memory.
+which units may follow and where an edge is, so that a step of the search reads two places of memory. From a state that
+many of a large inventory's units leave, several would have the same remainder; those states come first, and have a row
+each in a table of all units.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from asr.units import BLANK_SYMBOL, UNKNOWN_SYMBOL, WORD_START, Units
 START = 0  # no word in progress
 NO_STATE = -2  # never reached by the search
 SET_SIZE = 64  # bits of a set of units
+CROWDED = 32  # units of more than SET_SIZE: a state that so many leave has a row
 ZERO = np.uint64(0)
 
 
@@ -48,7 +51,7 @@ class SpellingArrays(NamedTuple):
 
     states: NDArray[np.void]  # (S,) STATE
     edges: NDArray[np.void]  # (E,) EDGE; at least one, so that it is never empty
-    begins: NDArray[np.int32]  # (V,) where each unit leads from START, or NONE: so many that a search would be long
+    rows: NDArray[np.int32]  # (R, V) where each unit leads from the first R states, or NONE; at least from START
     words: NDArray[np.int32]  # (number of spellings,) indices of words
     marker_state: int  # after a lone word-start marker: a word has begun but has no letters yet
     units: int
@@ -74,9 +77,7 @@ class SpellingGraph:
 @inlined
 def spell(graph: SpellingArrays, state: Integer, token: Integer) -> Integer:
     """State after one more unit, or NONE when no word goes on like this."""
-    if state == START:
-        return np.int64(graph.begins[token])
-    return follow(graph, graph.states[state]["followers"], graph.states[state]["edges"], token)
+    return follow(graph, state, graph.states[state]["followers"], graph.states[state]["edges"], token)
 
 
 @inlined
@@ -112,18 +113,20 @@ def find_edge(edges: NDArray[np.void], followers: Integer, first: Integer, token
 
 
 @inlined
-def follow(graph: SpellingArrays, followers: Integer, first: Integer, token: Integer) -> Integer:
-    """`spell` from a state other than START of which the set of followers and the first edge are at hand."""
+def follow(graph: SpellingArrays, state: Integer, followers: Integer, first: Integer, token: Integer) -> Integer:
+    """`spell` from a state of which the set of followers and the first edge are at hand."""
+    if state < graph.rows.shape[0]:
+        return np.int64(graph.rows[state, token])
     edge = find_edge(graph.edges, followers, first, token)
     return np.int64(graph.edges[edge]["target"]) if edge >= 0 else NONE
 
 
 @inlined
-def goes_on(graph: SpellingArrays, followers: Integer, first: Integer, token: Integer) -> bool:
-    """Whether some word goes on from a state other than START with a unit, first by the set of followers."""
+def goes_on(graph: SpellingArrays, state: Integer, followers: Integer, first: Integer, token: Integer) -> bool:
+    """Whether some word goes on from a state with a unit, first by the set of followers."""
     if (followers >> np.uint64(token & (SET_SIZE - 1))) & ONE == ZERO:
         return False
-    return graph.units <= SET_SIZE or follow(graph, followers, first, token) >= 0
+    return graph.units <= SET_SIZE or follow(graph, state, followers, first, token) >= 0
 
 
 @inlined
@@ -221,6 +224,10 @@ class _Builder:
         keys = np.fromiter(self.arcs.keys(), np.int64, len(self.arcs))
         targets = np.fromiter(self.arcs.values(), np.int32, len(self.arcs))
         ends = np.array(self.ends, dtype=np.int64).reshape(-1, 2)
+        sources, tokens = np.divmod(keys, self.units)
+        numbers, crowded_states = crowded_first(sources, self.units, len(self.states))
+        keys, targets = numbers[sources] * self.units + tokens, numbers[targets]
+        ends[:, 0] = numbers[ends[:, 0]]
         order = np.argsort(ends[:, 0], kind="stable")
         counts = np.bincount(ends[:, 0], minlength=len(self.states))
         if counts.max() > VARIANTS - 2:
@@ -234,9 +241,9 @@ class _Builder:
         arrays = SpellingArrays(
             states,
             edges,
-            beginnings(states, edges, self.units),
+            rows_of(states, edges, self.units, crowded_states),
             ends[order, 1].astype(np.int32),
-            marker_state,
+            int(numbers[marker_state]) if marker_state >= 0 else marker_state,
             self.units,
         )
         return SpellingGraph(self.words, arrays, self.unspellable)
@@ -245,8 +252,7 @@ class _Builder:
 def empty_graph(units: int) -> SpellingArrays:
     """A graph without words, for searches that need none."""
     states, edges = lay_out(np.empty(0, np.int64), np.empty(0, np.int32), units, 1)
-    begins = beginnings(states, edges, units)
-    return SpellingArrays(states, edges, begins, np.zeros(1, np.int32), NO_STATE, units)
+    return SpellingArrays(states, edges, rows_of(states, edges, units, 1), np.zeros(1, np.int32), NO_STATE, units)
 
 
 def lay_out(
@@ -274,13 +280,38 @@ def lay_out(
     return states, edges
 
 
-def beginnings(states: NDArray[np.void], edges: NDArray[np.void], units: int) -> NDArray[np.int32]:
-    """The edges that leave START as a table, (V,): the state that each unit leads to, or NONE."""
-    count = len(edges) if len(states) == 1 else int(states["edges"][START + 1])
-    begins = np.full(units, NONE, np.int32)
-    begins[edges["unit"][:count] % LAST] = edges["target"][:count]
-    begins[0] = NONE  # the blank stands for the edge of a graph that has none
-    return begins
+def crowded_first(sources: NDArray[np.int64], units: int, count: int) -> tuple[NDArray[np.int64], int]:
+    """New numbers of the states, those that many units leave before the others, START the first of all.
+
+    Args:
+        sources: (E,) where every edge leaves.
+        units: V.
+        count: S.
+
+    Returns:
+        (S,) the new number of each state; and how many states come first, START among them.
+    """
+    crowded = (np.bincount(sources, minlength=count) >= CROWDED) & (units > SET_SIZE)
+    crowded[START] = True
+    numbers = np.empty(count, np.int64)
+    numbers[np.argsort(~crowded, kind="stable")] = np.arange(count)
+    return numbers, int(crowded.sum())
+
+
+def rows_of(states: NDArray[np.void], edges: NDArray[np.void], units: int, count: int) -> NDArray[np.int32]:
+    """The edges that leave the first states as a table, (R, V): the state that each unit leads to, or NONE.
+
+    Args:
+        states: of `lay_out`.
+        edges: of `lay_out`.
+        units: V.
+        count: R.
+    """
+    rows = np.full((count, units), NONE, np.int32)
+    end = int(states["edges"][count]) if count < len(states) else int((edges["unit"] > 0).sum())
+    degrees = np.diff(states["edges"][:count], append=end)
+    rows[np.repeat(np.arange(count), degrees), edges["unit"][:end] % LAST] = edges["target"][:end]
+    return rows
 
 
 def unit_sets(keys: NDArray[np.int64], units: int, states: int) -> NDArray[np.uint64]:
