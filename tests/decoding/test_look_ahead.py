@@ -95,7 +95,7 @@ def test_a_narrow_beam_finds_what_a_wide_one_does_and_scores_stay(seed, monkeypa
     (wide,) = decoder(3000).decode(log_probs)
     (narrow,) = decoder(24).decode(log_probs)
     with monkeypatch.context() as patch:
-        patch.setattr("asr.decoding.fusion_setup.weighed", lambda ahead, *_: ahead)
+        patch.setattr("asr.decoding.fusion_setup.weighed", lambda ahead, graph, *_: (ahead, graph))
         (wide_without,) = decoder(3000).decode(log_probs)
         (without,) = decoder(24).decode(log_probs)
     assert wide.text == wide_without.text

@@ -13,13 +13,13 @@ from asr.decoding.spelling import (
     START,
     SpellingArrays,
     SpellingGraph,
-    beginnings,
     edges_of,
     empty_graph,
     goes_on,
     graph_of_pronunciations,
     graph_of_words,
     lay_out,
+    rows_of,
     spell,
     unit_sets,
     with_lm_words,
@@ -137,20 +137,43 @@ def test_followers_are_the_units_that_lead_on_modulo_64(units):
 @given(
     units=st.sampled_from([3, 64, 65, 130, 1000]),
     pairs=st.sets(st.tuples(st.integers(0, 3), st.integers(1, 999)), max_size=120),
+    rows=st.integers(1, 4),
 )
-def test_a_step_finds_every_edge_and_no_other(units, pairs):
-    """Also where units share a remainder, and where the next state's edges begin with the same unit."""
+def test_a_step_finds_every_edge_and_no_other(units, pairs, rows):
+    """Also where units share a remainder, where the next state's edges begin with the same unit, and in a row."""
     pairs = sorted((state, unit) for state, unit in pairs if unit < units)
     keys = np.array([state * units + unit for state, unit in pairs], np.int64)
     states, edges = lay_out(keys, np.arange(len(keys), dtype=np.int32), units, 4)
-    graph = SpellingArrays(states, edges, beginnings(states, edges, units), np.zeros(1, np.int32), NO_STATE, units)
+    table = rows_of(states, edges, units, rows)
+    graph = SpellingArrays(states, edges, table, np.zeros(1, np.int32), NO_STATE, units)
     for state in range(4):
         near = {unit for _, unit in pairs} | {(unit + SET_SIZE) % units for _, unit in pairs}
         for unit in sorted(near | {1, units - 1}):
             target = pairs.index((state, unit)) if (state, unit) in pairs else -1
             assert spell(graph, state, unit) == target
-            if state != START:
-                assert goes_on(graph, states[state]["followers"], states[state]["edges"], unit) == (target >= 0)
+            assert goes_on(graph, state, states[state]["followers"], states[state]["edges"], unit) == (target >= 0)
     assert {(s, u): t for s, u, t in zip(*edges_of(graph), strict=True)} == dict(
         zip(pairs, range(len(pairs)), strict=True)
     )
+
+
+def test_states_that_many_units_leave_come_first_and_have_rows():
+    """Pieces: the marker, and one for each of 70 letters. After the marker 40 letters go on, after "a" 3."""
+    letters = [chr(0x4E00 + number) for number in range(70)]
+    units = Units("bpe", [BLANK_SYMBOL, "<unk>", "▁", *letters], b"x")
+    words = [f"{letters[0]}{last}" for last in letters[:3]] + [f"{letters[1]}{last}" for last in letters[:40]]
+    graph = graph_of_words(words, units)
+    ids = [units.ids[letter] for letter in letters]
+    marker = spell(graph.arrays, START, units.ids["▁"])
+    few, many = (spell(graph.arrays, marker, ids[first]) for first in (0, 1))
+    assert graph.arrays.marker_state == marker
+    assert many < len(graph.arrays.rows) == 2 <= few
+    assert (graph.arrays.rows[many] >= 0).sum() == 40
+    assert all(read(graph, (2, ids[1], ids[last])) == [words[3 + last]] for last in range(40))
+    assert all(read(graph, (2, ids[0], ids[last])) == [words[last]] for last in range(3))
+    assert read(graph, (2, ids[1], ids[40])) is None
+
+
+def test_a_few_units_need_no_rows():
+    """The set of followers tells each of them apart: only the beginnings of words have one."""
+    assert len(graph_of_words(["a", "ab", "abc"], CHARACTERS).arrays.rows) == 1
