@@ -226,7 +226,7 @@ class _Builder:
         ends = np.array(self.ends, dtype=np.int64).reshape(-1, 2)
         sources, tokens = np.divmod(keys, self.units)
         numbers, crowded_states = crowded_first(sources, self.units, len(self.states))
-        keys, targets = numbers[sources] * self.units + tokens, numbers[targets]
+        keys, targets = numbers[sources] * self.units + tokens, numbers[targets].astype(np.int32)
         ends[:, 0] = numbers[ends[:, 0]]
         order = np.argsort(ends[:, 0], kind="stable")
         counts = np.bincount(ends[:, 0], minlength=len(self.states))
