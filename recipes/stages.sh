@@ -15,18 +15,19 @@ usage: recipes/$recipe/run.sh [flags]
   --data DIR         manifests, features, units (default data/$recipe)
   --expdir DIR       experiment (default exp/$recipe)
   --config FILE      configuration (default conf/$recipe.yaml)
+  --init DIR         model folder whose fitting weights to begin training with (default: none)
   --seed N           random seed (default: of the configuration)
   --set KEY=VALUE    override a setting of the configuration, repeatable
 TEXT
 }
 
-stage=0 stop_stage=99 skip_stages="" nj="" ngpu="" corpus="" seed="" settings=()
+stage=0 stop_stage=99 skip_stages="" nj="" ngpu="" corpus="" init="" seed="" settings=()
 data="data/$recipe" expdir="exp/$recipe" config="conf/$recipe.yaml"
 while [ $# -gt 0 ]; do
   flag=${1//_/-}
   case "$flag" in
     -h|--help) usage; exit 0 ;;
-    --stage|--stop-stage|--skip-stages|--nj|--ngpu|--corpus|--data|--expdir|--config|--seed|--set)
+    --stage|--stop-stage|--skip-stages|--nj|--ngpu|--corpus|--data|--expdir|--config|--init|--seed|--set)
       [ $# -ge 2 ] || { echo "run.sh: error: $flag needs a value" >&2; exit 2; } ;;
     *) echo "run.sh: error: unknown flag $1; see --help" >&2; exit 2 ;;
   esac
@@ -40,6 +41,7 @@ while [ $# -gt 0 ]; do
     --data) data=$2 ;;
     --expdir) expdir=$2 ;;
     --config) config=$2 ;;
+    --init) init=$2 ;;
     --seed) seed=$2 ;;
     --set) settings+=(--set "$2") ;;
   esac
@@ -70,7 +72,8 @@ compute_features() {
 }
 
 train_model() {
-  asr train --data "$data" --exp "$expdir" --config "$config" "${settings[@]}" "${device[@]}" --resume
+  asr train --data "$data" --exp "$expdir" --config "$config" "${settings[@]}" "${device[@]}" --resume \
+    ${init:+--init "$init"}
 }
 
 # decode_greedily SET: hypotheses into $expdir/decode_SET_greedy

@@ -76,6 +76,17 @@ def test_the_seed_of_the_configuration_is_kept_without_a_flag(fake_asr, tmp_path
     assert "--set seed=42" in (tmp_path / "calls").read_text()
 
 
+def test_a_model_to_begin_with_reaches_the_trainer(fake_asr, tmp_path):
+    """Also one whose name has a space; without the flag there is none."""
+    script = next(path for path in SCRIPTS if path.parent.name == "librispeech")
+    training = ["--stage", "4", "--stop-stage", "4"]
+    run(script, *training, "--init", str(tmp_path / "my model"), path=fake_asr)
+    run(script, *training, path=fake_asr)
+    begun, anew = (tmp_path / "calls").read_text().splitlines()
+    assert begun.endswith(f"--resume --init {tmp_path}/my model")
+    assert "--init" not in anew
+
+
 def test_fsdd_holds_a_speaker_out(fake_asr, tmp_path):
     script = ROOT / "recipes" / "fsdd" / "run.sh"
     result = run(script, "--held-out", "theo", "--stage", "1", "--stop-stage", "1", path=fake_asr)
