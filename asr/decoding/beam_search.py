@@ -18,6 +18,7 @@ from asr.decoding.beam_kernel import NOT_NORMALISED
 from asr.decoding.beam_workspace import Search, Settings, Workspace, make_workspace
 from asr.decoding.fusion import NO_SCORING
 from asr.decoding.fusion_setup import Knowledge
+from asr.decoding.large_pages import in_large_pages
 from asr.decoding.log_probs import check_log_probs, check_shape
 from asr.decoding.pinned import pinned, read_only
 from asr.decoding.prefix_tree import NONE, ROOT
@@ -37,9 +38,8 @@ class Room:
 
     def __init__(self, units: Units, settings: Settings, knowledge: Knowledge, nodes: int) -> None:
         fusion = knowledge.fusion
-        self.ws: Workspace = make_workspace(
-            len(units), settings.beam, nodes, fusion.texts.by_pieces, fusion.scoring != NO_SCORING
-        )
+        ws = make_workspace(len(units), settings.beam, nodes, fusion.texts.by_pieces, fusion.scoring != NO_SCORING)
+        self.ws: Workspace = in_large_pages(ws._replace(tree=in_large_pages(ws.tree)))
         # The arrays of the fusion are views of those that the knowledge keeps; both must live as long as the address.
         self.search = Search(self.ws, read_only(knowledge.fusion), settings)
         self.address, self.memory = pinned(self.search)

@@ -20,6 +20,7 @@ from asr.decoding.fusion import (
     WORD_BEGIN,
     Fusion,
 )
+from asr.decoding.large_pages import in_large_pages
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.lm_text import lm_symbols
 from asr.decoding.look_ahead import look_ahead_of, no_look_ahead, weighed
@@ -124,6 +125,7 @@ def reweighted(fusion: Fusion, weights: Weights) -> Fusion:
     ahead, graph = fusion.ahead, fusion.graph
     if fusion.scoring == SCORE_WORDS:
         ahead, graph = weighed(ahead, graph, weights.alpha, word_gain, unknown_gain)
+        graph = in_large_pages(graph)
     return fusion._replace(
         alpha=float(weights.alpha), word_gain=word_gain, unknown_gain=unknown_gain,
         highest_gain=max(1.0, word_gain) if fusion.scoring == SCORE_UNITS else 1.0, ahead=ahead, graph=graph,
