@@ -118,12 +118,17 @@ def trace(address: int, leaves: NDArray[np.int32], last_words: NDArray[np.int32]
 
 
 @allocating
-def save(address: int) -> tuple[NDArray[np.void], NDArray[np.void], float]:
+def save(
+    address: int,
+) -> tuple[NDArray[np.void], NDArray[np.void], beam_finish.Floats, beam_finish.Floats, float]:
     """Copy out what the search needs to go on."""
     return beam_finish.save(search_at(address).ws)
 
 
 @kernel
-def restore(address: int, nodes: NDArray[np.void], beam: NDArray[np.void], log_scale: float) -> None:
+def restore(
+    address: int, nodes: NDArray[np.void], beam: NDArray[np.void], blank: beam_finish.Floats, label: beam_finish.Floats,
+    log_scale: float,
+) -> None:  # fmt: skip
     """Continue a saved search."""
-    beam_finish.restore(search_at(address).ws, nodes, beam, log_scale)
+    beam_finish.restore(search_at(address).ws, nodes, beam, blank, label, log_scale)

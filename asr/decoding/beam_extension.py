@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asr.decoding.beam_workspace import Settings, Workspace
+from asr.decoding.frame_vectors import list_products
 from asr.decoding.fusion import (
     EITHER,
     INSIDE,
@@ -14,7 +15,7 @@ from asr.decoding.fusion import (
     last_variant,
     word_end_bound,
 )
-from asr.decoding.jit import inlined, kernel
+from asr.decoding.jit import Integer, inlined, kernel
 from asr.decoding.merging import is_shared, key_of_arc, list_texts, place_of, share, stand_for
 from asr.decoding.phrase_automaton import phrase_gain
 from asr.decoding.prefix_tree import NONE, ROOT, find_child
@@ -27,55 +28,56 @@ MARGIN = np.exp(-1.0)
 
 
 @inlined
-def extend_freely(
-    ws: Workspace, fusion: Fusion, settings: Settings, tried: int, best: float, lowest: float
-) -> tuple[int, float]:
+def extend_freely(ws: Workspace, fusion: Fusion, settings: Settings, tried: int, best: float) -> tuple[int, float]:
     """`extend` where no language model or lexicon has a say and every text has one spelling."""
-    floor = floor_of(ws, settings, best, lowest)
+    floor = floor_of(ws, settings, best)
     separator = fusion.texts.separator
-    room = ws.candidates.shape[0]
+    width = ws.width[0]
     count = 0
-    for index in range(ws.width[0]):
-        entry = ws.beam[index]
-        node, last, blank = np.int64(entry["node"]), entry["token"], entry["blank"]
-        total = blank + entry["label"]
-        bound = total * entry["inside"]
-        for position in range(tried):
-            if bound * ws.weights[position] < floor:
-                break
-            if ws.taken[index * tried + position] == ws.clock[0]:
-                continue
-            token = np.int64(ws.tokens[position])
-            score = (blank if token == last else total) * ws.weights[position]
+    for index in range(width):
+        ws.inside[index] = (ws.blank[index] + ws.label[index]) * ws.beam[index]["inside"]
+    for position in range(tried):
+        prob = ws.weights[position]
+        token = np.int64(ws.tokens[position])
+        if count + width > ws.candidates.shape[0]:
+            count, floor = thin_out(ws, settings, tried, count, best, floor)
+        for number in range(list_products(ws.inside, width, prob, floor, ws.listed)):
+            source = ws.listed[number]
+            entry = ws.beam[source]
+            last, blank = entry["token"], ws.blank[source]
+            score = (blank if token == last else blank + ws.label[source]) * prob
             gain = 1.0
             if fusion.has_phrases:
-                gain = phrase_gain(fusion.phrases, ws.tree.nodes[node]["phrase"], token)
+                gain = phrase_gain(fusion.phrases, ws.tree.nodes[entry["node"]]["phrase"], token)
                 score *= gain
-            if score < floor or score <= 0.0 or (token == separator and (last == separator or node == ROOT)):
-                continue
-            if count == room:
-                count, floor = thin_out(ws, settings, tried, count, best, floor)
-            write_candidate(ws, count, index, position, ws.mains[position], gain, score)
-            count += 1
-            if score > best:
-                best = score
-                floor = max(floor, best * settings.beam_ratio)
+            silent = (token == separator) & ((last == separator) | (entry["parent"] < 0))
+            unwanted = silent | (ws.taken[np.uint64(source * tried + position)] == ws.clock[0])
+            wanted = (score >= floor) & (score > 0.0) & (not unwanted)
+            write_candidate(ws, count, source, position, ws.mains[position], gain, score)  # written over unless wanted
+            count += wanted
+            best = max(best, score if wanted else 0.0)
+        floor = max(floor, best * settings.beam_ratio)
     return count, best
 
 
 @inlined
-def floor_of(ws: Workspace, settings: Settings, best: float, lowest: float) -> float:
+def floor_of(ws: Workspace, settings: Settings, best: float) -> float:
     """The score below which a prefix need not be collected."""
     floor = best * settings.beam_ratio
-    return max(floor, lowest * MARGIN) if ws.width[0] == settings.beam else floor
+    if ws.width[0] == settings.beam:
+        lowest = best
+        for index in range(settings.beam):
+            lowest = min(lowest, ws.scores[index])
+        floor = max(floor, lowest * MARGIN)
+    return floor
 
 
 @inlined
 def write_candidate(
-    ws: Workspace, count: int, source: int, position: int, variant: int, gain: float, score: float
+    ws: Workspace, count: int, source: Integer, position: int, variant: Integer, gain: float, score: float
 ) -> None:
     """Write the candidate of an arc after the first `count`."""
-    ws.scores[ws.width[0] + count] = score
+    ws.scores[np.uint64(ws.width[0] + count)] = score
     candidate = ws.candidates[count]
     candidate["gain"] = gain
     candidate["parent"] = ws.beam[source]["node"]
@@ -85,40 +87,31 @@ def write_candidate(
 
 
 @inlined
-def extend(
-    ws: Workspace, fusion: Fusion, settings: Settings, tried: int, best: float, lowest: float
-) -> tuple[int, float]:
+def extend(ws: Workspace, fusion: Fusion, settings: Settings, tried: int, best: float) -> tuple[int, float]:
     """Collect the prefixes that this frame's units can make and that are not in the beam.
 
     Returns:
         Number of candidates, and the highest score among them and the prefixes that stay.
     """
-    floor = floor_of(ws, settings, best, lowest)
+    floor = floor_of(ws, settings, best)
     separator = fusion.texts.separator
     count = 0
-    ender = first_ender(ws, fusion, tried)
     if fusion.texts.by_pieces:
         list_texts(ws, tried, 0)
-    for index in range(ws.width[0]):
-        entry = ws.beam[index]
-        parent = np.int64(entry["node"])
-        last, blank = entry["token"], entry["blank"]
-        total = blank + entry["label"]
-        inside = total * entry["inside"]
-        ending = 0.0
-        if ender >= 0:
-            ending = total * ending_of(ws, fusion, index, total * ws.weights[ender], floor)
-        for position in range(tried):
-            prob = ws.weights[position]
-            if max(inside, ending) * prob < floor:
-                break
-            token = np.int64(ws.tokens[position])
-            if bound_of(fusion, token, inside, ending) * prob < floor:
-                continue
-            if token == separator and (last == separator or parent == ROOT):
+    set_bounds(ws, fusion, tried, floor)
+    for position in range(tried):
+        prob = ws.weights[position]
+        token = np.int64(ws.tokens[position])
+        main = ws.mains[position]
+        for number in range(list_reaching(ws, fusion, token, prob, floor)):
+            index = np.int64(ws.listed[number])
+            entry = ws.beam[index]
+            parent = np.int64(entry["node"])
+            if token == separator and (entry["token"] == separator or parent == ROOT):
                 continue  # it says nothing new: see `stay`
-            mass = blank if token == last else total
-            main = ws.mains[position]
+            mass = ws.blank[index]
+            if token != entry["token"]:
+                mass += ws.label[index]
             for variant in range(main, 1 + last_variant(fusion, ws.tree, parent, token)):
                 if in_beam(ws, index, position, tried, token, variant, variant == main):
                     continue
@@ -130,6 +123,31 @@ def extend(
                     ws, fusion, settings, tried, index, position, variant, gain, score, count, best, floor
                 )
     return count, best
+
+
+@inlined
+def set_bounds(ws: Workspace, fusion: Fusion, tried: int, floor: float) -> None:
+    """Note the most that arcs of each prefix, inside a word and ending one, reach but for the unit's probability."""
+    ender = first_ender(ws, fusion, tried)
+    for index in range(ws.width[0]):
+        total = ws.blank[index] + ws.label[index]
+        ws.inside[index] = total * ws.beam[index]["inside"]
+        ws.ending[index] = 0.0
+        if ender >= 0:
+            ws.ending[index] = total * ending_of(ws, fusion, index, total * ws.weights[ender], floor)
+
+
+@inlined
+def list_reaching(ws: Workspace, fusion: Fusion, token: int, prob: float, floor: float) -> int:
+    """List in `ws.listed` the prefixes that may reach the floor with a unit; returns how many."""
+    role = fusion.roles[token]
+    if role == EITHER:
+        for index in range(ws.width[0]):
+            ws.either[index] = max(ws.inside[index], ws.ending[index])
+        return list_products(ws.either, ws.width[0], prob, floor, ws.listed)
+    if role == INSIDE:
+        return list_products(ws.inside, ws.width[0], prob, floor, ws.listed)
+    return list_products(ws.ending, ws.width[0], prob, floor, ws.listed)
 
 
 @inlined
@@ -181,18 +199,6 @@ def collect(
 
 
 @inlined
-def bound_of(fusion: Fusion, token: int, inside: float, ending: float) -> float:
-    """The bound of a prefix for one unit, from those for units that go on with a word and those that end it."""
-    role = fusion.roles[token]
-    bound = max(inside, ending)
-    if role == INSIDE:
-        bound = inside
-    elif role != EITHER:
-        bound = ending
-    return bound
-
-
-@inlined
 def first_ender(ws: Workspace, fusion: Fusion, tried: int) -> int:
     """Position of the most probable unit that can end a word, or NONE."""
     if fusion.scoring == SCORE_WORDS:
@@ -206,7 +212,7 @@ def first_ender(ws: Workspace, fusion: Fusion, tried: int) -> int:
 def in_beam(ws: Workspace, index: int, position: int, tried: int, token: int, variant: int, is_main: bool) -> bool:
     """Whether the prefix that an arc leads to is in the beam already, and so has got this arc's share in `stay`."""
     if is_main:
-        return ws.taken[index * tried + position] == ws.clock[0]
+        return ws.taken[np.uint64(index * tried + position)] == ws.clock[0]
     child = find_child(ws.tree, ws.beam[index]["node"], token, variant)
     return child >= 0 and ws.tree.slots[child] >= 0
 

@@ -35,6 +35,8 @@ class Snapshot(NamedTuple):
 
     nodes: NDArray[np.void]  # (N,) NODE, parents before children
     beam: NDArray[np.void]  # (B,) ENTRY
+    blank: Floats  # (B,)
+    label: Floats  # (B,)
     log_scale: float
 
 
@@ -89,7 +91,7 @@ def find_best(ws: Workspace, fusion: Fusion) -> None:
     for index in range(width):
         entry = ws.beam[index]
         node = np.int64(entry["node"])
-        mass = entry["blank"] + entry["label"]
+        mass = ws.blank[index] + ws.label[index]
         gain, _ = best_variant(ws, fusion, node)
         ws.scores[index] = mass * gain
         ws.ranks[ws.groups[index]] += mass * gain
@@ -164,7 +166,7 @@ def endings(ws: Workspace, fusion: Fusion) -> tuple[Floats, Ints, Floats, Ints, 
     count = 0
     for index in range(ws.width[0]):
         node = np.int64(ws.beam[index]["node"])
-        mass = ws.beam[index]["blank"] + ws.beam[index]["label"]
+        mass = ws.blank[index] + ws.label[index]
         for variant in range(1, ways_to_end(ws, fusion, node) + 1):
             gain, word = final_gain(fusion, ws.tree, node, variant)
             if gain > 0.0:
@@ -178,23 +180,28 @@ def endings(ws: Workspace, fusion: Fusion) -> tuple[Floats, Ints, Floats, Ints, 
 
 
 @allocating
-def save(ws: Workspace) -> tuple[NDArray[np.void], NDArray[np.void], float]:
+def save(ws: Workspace) -> tuple[NDArray[np.void], NDArray[np.void], Floats, Floats, float]:
     """Copy out what the search needs to go on, the fields of a `Snapshot`; the workspace is not changed."""
-    beam = ws.beam[: ws.width[0]].copy()
+    width = ws.width[0]
+    beam = ws.beam[:width].copy()
     renumbered = reachable(ws.tree, beam)
     for index in range(beam.shape[0]):
         beam[index]["node"] = renumbered[beam[index]["node"]]
         if beam[index]["parent"] >= 0:
             beam[index]["parent"] = renumbered[beam[index]["parent"]]
-    return extract(ws.tree, renumbered), beam, ws.log_scale[0]
+    return extract(ws.tree, renumbered), beam, ws.blank[:width].copy(), ws.label[:width].copy(), ws.log_scale[0]
 
 
 @kernel
-def restore(ws: Workspace, nodes: NDArray[np.void], beam: NDArray[np.void], log_scale: float) -> None:
+def restore(
+    ws: Workspace, nodes: NDArray[np.void], beam: NDArray[np.void], blank: Floats, label: Floats, log_scale: float
+) -> None:
     """Make a workspace continue a saved search; whatever it held is forgotten."""
     load_nodes(ws.tree, nodes)
     for index in range(beam.shape[0]):
         ws.beam[index] = beam[index]
+        ws.blank[index] = blank[index]
+        ws.label[index] = label[index]
         ws.tree.slots[beam[index]["node"]] = index
     ws.width[0] = beam.shape[0]
     ws.log_scale[0] = log_scale

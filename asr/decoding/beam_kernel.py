@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.beam_extension import extend, extend_freely
-from asr.decoding.beam_workspace import Settings, Workspace
+from asr.decoding.beam_workspace import ASKED_FIRST, FEW, SEPARATOR_ASKED, Settings, Workspace
 from asr.decoding.fetching import expect_edge, expect_state, expect_word
+from asr.decoding.frame_vectors import sift
 from asr.decoding.fusion import (
     NO_SCORING,
     SCORE_WORDS,
@@ -33,16 +34,15 @@ from asr.decoding.fusion import (
     word_end_guess,
 )
 from asr.decoding.jit import Integer, inlined
-from asr.decoding.posteriors import exponentials, likeliest_unit, list_tokens, probability
+from asr.decoding.posteriors import fill_probabilities, is_normalised, likeliest_unit, sort_tokens
 from asr.decoding.prefix_tree import NONE, ROOT, add_child, find_child
 from asr.decoding.recombination import future_of, rank
 from asr.decoding.same_text import NO_SEPARATOR, NOTHING
 from asr.units import BLANK
 
-TOLERANCE = 0.0201  # a little more than NORMALISATION_TOLERANCE, so that what fails here fails there
 SMALLEST = float(np.nextafter(0.0, 1.0))  # above 0
 SMALL, LARGE = 1e-60, 1e60  # between these the best prefix needs no rescaling
-EVEN = -0.69  # below ln(1/2), so that a unit may beat a blank of this log-probability
+EVEN = np.float32(-0.69)  # below ln(1/2), so that a unit may beat a blank of this log-probability
 NOT_NORMALISED, IMPOSSIBLE = -1, -2
 
 
@@ -53,8 +53,8 @@ def start(ws: Workspace, fusion: Fusion) -> None:
     enter(ws, fusion, 0, ROOT)
     entry = ws.beam[0]
     entry["text"] = NOTHING
-    entry["blank"] = 1.0
-    entry["label"] = 0.0
+    ws.blank[0] = 1.0
+    ws.label[0] = 0.0
     ws.width[0] = 1
     ws.log_scale[0] = 0.0
 
@@ -75,92 +75,98 @@ def advance(
         if ws.tree.size[0] + settings.beam > ws.tree.nodes.shape[0]:
             return t, 0
         row = log_probs[t]
-        total, passing = exponentials(row, ws.probs, threshold)
-        if not abs(total - 1.0) <= TOLERANCE:  # a NaN compares false, hence the negation
+        found, others = sift(row, BLANK + 1, threshold, ws.tokens)
+        tried = sort_tokens(ws.tokens, row, found)
+        if found == 0 and row[BLANK] < min(threshold, EVEN):
+            tried = likeliest_unit(ws.tokens, row)
+        ask(ws, fusion, row, tried)
+        if not is_normalised(ws.probs[BLANK], ws.weights, found, others, row):
             return t, NOT_NORMALISED
-        tried = select_tokens(ws, fusion, row, threshold, passing)
-        best, lowest = stay(ws, fusion, row, tried)
+        note_tried(ws, fusion, tried)
+        best = stay(ws, fusion, tried, row.shape[0] <= FEW)
         count = 0
         if tried > 0:
             if free:
-                count, best = extend_freely(ws, fusion, settings, tried, best, lowest)
+                count, best = extend_freely(ws, fusion, settings, tried, best)
             else:
-                count, best = extend(ws, fusion, settings, tried, best, lowest)
+                count, best = extend(ws, fusion, settings, tried, best)
             for position in range(tried):
                 ws.positions[ws.tokens[position]] = NONE
         if best <= 0.0:
             return t, IMPOSSIBLE
-        renew_beam(ws, fusion, settings, tried, count, best, lowest)
+        renew_beam(ws, fusion, settings, tried, count, best)
     return log_probs.shape[0], 0
 
 
 @inlined
-def select_tokens(
-    ws: Workspace, fusion: Fusion, row: NDArray[np.float32], threshold: np.float32, passing: np.float32
-) -> int:
-    """List the units worth trying, most probable first; returns K.
-
-    These are the units at or above the threshold; when there is none, the most probable unit if it beats the blank.
-    """
-    count = 0
-    if passing > 1.0 or (passing > 0.0 and row[BLANK] < threshold):
-        count = list_tokens(ws.tokens, row, threshold)
-        ws.clock[0] += 1
-    elif passing == 0.0 and row[BLANK] < EVEN:
-        token = likeliest_unit(row)
-        if token != BLANK:
-            ws.tokens[0] = token
-            ws.clock[0] += 1
-            count = 1
-    for position in range(count):
-        token = np.int64(ws.tokens[position])
-        ws.positions[token] = position
-        ws.weights[position] = probability(ws.probs, row, token)
-        ws.mains[position] = main_variant(fusion, token)
-    return count
+def ask(ws: Workspace, fusion: Fusion, row: NDArray[np.float32], tried: int) -> None:
+    """Compute the probabilities that the frame needs: see `Workspace.probs`."""
+    if row.shape[0] <= FEW:
+        fill_probabilities(row, row.shape[0], ws.probs)
+        for position in range(tried):
+            ws.weights[position] = ws.probs[ws.tokens[position]]
+    else:
+        ws.asked[BLANK] = row[BLANK]
+        ws.asked[SEPARATOR_ASKED] = row[max(fusion.texts.separator, BLANK)]
+        for position in range(tried):
+            ws.asked[ASKED_FIRST + position] = row[ws.tokens[position]]
+        last = ASKED_FIRST + tried
+        for index in range(ws.width[0]):
+            ws.asked[last + index] = row[ws.beam[index]["token"]]
+        fill_probabilities(ws.asked, last + ws.width[0], ws.probs)
+        for position in range(tried):
+            ws.weights[position] = ws.probs[ASKED_FIRST + position]
 
 
 @inlined
-def stay(ws: Workspace, fusion: Fusion, row: NDArray[np.float32], tried: int) -> tuple[float, float]:
+def note_tried(ws: Workspace, fusion: Fusion, tried: int) -> None:
+    """Note for each of the units to try where in their order it is, and the variant in which it extends a prefix."""
+    ws.clock[0] += tried > 0
+    for position in range(tried):
+        token = np.int64(ws.tokens[position])
+        ws.positions[token] = position
+        ws.mains[position] = main_variant(fusion, token)
+
+
+@inlined
+def stay(ws: Workspace, fusion: Fusion, tried: int, few: bool) -> float:
     """Probabilities of the prefixes that this frame leaves as they are: a blank, a repeat, or arrival from the parent.
 
+    Args:
+        few: whether `ws.probs` holds all units.
+
     Returns:
-        The highest and the lowest total.
+        The highest total.
     """
-    blank_prob = probability(ws.probs, row, BLANK)
     separator = fusion.texts.separator
+    blank_prob, separator_prob = ws.probs[BLANK], ws.probs[max(separator, BLANK) if few else SEPARATOR_ASKED]
     best = 0.0
-    lowest = np.inf
-    for index in range(ws.width[0]):
+    for index in range(ws.width[0]):  # with hardly a branch, as which way they go could not be foretold
         entry = ws.beam[index]
         token = entry["token"]
-        label = entry["label"]
-        arriving = 0.0
-        if entry["parent"] >= 0:
-            slot = ws.tree.slots[entry["parent"]]
-            if slot >= 0:
-                source = ws.beam[slot]
-                mass = source["blank"]
-                if source["token"] != token:  # else only a blank in between makes a second one
-                    mass += source["label"]
-                arriving = mass * entry["gain"]
-                position = np.int64(ws.positions[token])
-                if position >= 0 and entry["variant"] == ws.mains[position]:
-                    ws.taken[slot * tried + position] = ws.clock[0]
-        next_label = (label + arriving) * probability(ws.probs, row, token)
-        next_blank = (entry["blank"] + label) * blank_prob
+        blank, label = ws.blank[index], ws.label[index]
+        found = int(ws.tree.slots[max(entry["parent"], ROOT)])
+        arrives = (found >= 0) & (entry["parent"] >= 0)
+        slot = max(found, 0)
+        mass = ws.blank[slot]
+        mass += ws.label[slot] if ws.beam[slot]["token"] != token else 0.0  # else only after a blank is it a second one
+        mass *= entry["gain"] if arrives else 0.0
+        position = np.int64(ws.positions[token])
+        if (position >= 0) & arrives and entry["variant"] == ws.mains[position]:
+            ws.taken[np.uint64(slot * tried + position)] = ws.clock[0]
+        next_label = (label + mass) * ws.probs[np.uint64(token if few else ASKED_FIRST + tried + index)]
+        next_blank = (blank + label) * blank_prob
         if separator != NO_SEPARATOR:  # one after another, or before the first word, leaves the text as it is
             if token == separator:
-                next_label += entry["blank"] * probability(ws.probs, row, separator)
+                next_label += blank * separator_prob
             elif entry["parent"] < 0:
-                next_blank += entry["blank"] * probability(ws.probs, row, separator)
-        entry["next_label"] = next_label
-        entry["next_blank"] = next_blank
+                next_blank += blank * separator_prob
+        ws.next_label[index] = next_label
+        ws.next_blank[index] = next_blank
         total = next_blank + next_label
         ws.scores[index] = total
         best = max(best, total)
-        lowest = min(lowest, total)
-    return best, lowest
+    return best
 
 
 @inlined
@@ -173,9 +179,7 @@ def above(scores: NDArray[np.float64], count: int, floor: float) -> int:
 
 
 @inlined
-def renew_beam(
-    ws: Workspace, fusion: Fusion, settings: Settings, tried: int, count: int, best: float, lowest: float
-) -> None:
+def renew_beam(ws: Workspace, fusion: Fusion, settings: Settings, tried: int, count: int, best: float) -> None:
     """Make the best of the prefixes that stay and of the `count` candidates the beam."""
     width = ws.width[0]
     floor = best * settings.beam_ratio
@@ -188,13 +192,11 @@ def renew_beam(
     if best < SMALL or best > LARGE:
         scale = 1.0 / best
         ws.log_scale[0] += np.log(best)
-    if full or lowest < floor or lowest <= 0.0:
-        drop(ws, ranks, cut)
+    drop(ws, ranks, cut)
     kept = ws.width[0]
     for index in range(kept):
-        entry = ws.beam[index]
-        entry["blank"] = entry["next_blank"] * scale
-        entry["label"] = entry["next_label"] * scale
+        ws.blank[index] = ws.next_blank[index] * scale
+        ws.label[index] = ws.next_label[index] * scale
     entering = choose(ws, settings, count, width, ranks, cut)
     if fusion.scoring == SCORE_WORDS:
         for number in range(entering):
@@ -205,7 +207,8 @@ def renew_beam(
             expect_state(fusion, ws.tree, candidate["parent"], ws.tokens[candidate["position"]], candidate["variant"])
     for number in range(entering):
         chosen = np.int64(ws.chosen[number])
-        settle(ws, fusion, ws.candidates[chosen], kept + number, ws.scores[width + chosen] * scale)
+        mass = ws.scores[np.uint64(width + chosen)] * scale
+        settle(ws, fusion, ws.candidates[chosen], np.uint64(kept + number), mass)
     ws.width[0] = kept + entering
 
 
@@ -216,7 +219,7 @@ def choose(ws: Workspace, settings: Settings, count: int, width: int, ranks: NDA
     places = settings.beam - ws.width[0]
     for index in range(count):
         ws.chosen[entering] = index
-        entering += (ranks[width + index] >= cut) & (entering < places)
+        entering += (ranks[np.uint64(width + index)] >= cut) & (entering < places)
     return entering
 
 
@@ -224,22 +227,25 @@ def choose(ws: Workspace, settings: Settings, count: int, width: int, ranks: NDA
 def drop(ws: Workspace, ranks: NDArray[np.float64], cut: float) -> None:
     """Take prefixes that rank below `cut` out of the beam; the last ones fill their places."""
     width = ws.width[0]
-    index = 0
-    while index < width:
-        if ranks[index] >= cut:
-            index += 1
-            continue
-        ws.tree.slots[ws.beam[index]["node"]] = NONE
+    dropped = 0
+    for index in range(width):
+        ws.listed[dropped] = index
+        dropped += ranks[index] < cut
+    for number in range(dropped - 1, -1, -1):  # from the back, so that the last prefix is one that stays, or this one
+        slot = ws.listed[number]
         width -= 1
-        if index < width:
-            ws.beam[index] = ws.beam[width]
-            ranks[index] = ranks[width]
-            ws.tree.slots[ws.beam[index]["node"]] = index
+        ws.tree.slots[ws.beam[slot]["node"]] = NONE
+        if slot < width:
+            last = np.uint64(width)
+            ws.tree.slots[ws.beam[last]["node"]] = slot
+            ws.beam[slot] = ws.beam[last]
+            ws.next_blank[slot] = ws.next_blank[last]
+            ws.next_label[slot] = ws.next_label[last]
     ws.width[0] = width
 
 
 @inlined
-def settle(ws: Workspace, fusion: Fusion, candidate: NDArray[np.void], slot: int, mass: float) -> None:
+def settle(ws: Workspace, fusion: Fusion, candidate: NDArray[np.void], slot: Integer, mass: float) -> None:
     """Give a candidate a slot in the beam, and a node in the tree if it has none yet."""
     parent, variant = np.int64(candidate["parent"]), candidate["variant"]
     token = ws.tokens[candidate["position"]]
@@ -248,15 +254,17 @@ def settle(ws: Workspace, fusion: Fusion, candidate: NDArray[np.void], slot: int
         child = np.int64(add_child(ws.tree, parent, token, variant, candidate["gain"]))
         set_states(fusion, ws.tree, child)
         expect_word(fusion, ws.tree, child)
-    enter(ws, fusion, slot, child)
+    enter(ws, fusion, slot, np.uint64(child))
     entry = ws.beam[slot]
     entry["text"] = candidate["text"]
-    entry["blank"] = 0.0
-    entry["label"] = mass * (entry["gain"] / candidate["gain"])
+    ws.blank[slot] = 0.0
+    ws.label[slot] = mass
+    if entry["gain"] != candidate["gain"]:  # which was a guess
+        ws.label[slot] *= entry["gain"] / candidate["gain"]
 
 
 @inlined
-def enter(ws: Workspace, fusion: Fusion, slot: int, index: Integer) -> None:
+def enter(ws: Workspace, fusion: Fusion, slot: Integer, index: Integer) -> None:
     """Put a node in a slot of the beam, all but its probabilities and its text."""
     node = ws.tree.nodes[index]
     ws.tree.slots[index] = slot

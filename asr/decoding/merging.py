@@ -93,7 +93,7 @@ def share(
     if index < ws.width[0]:
         score *= correction(fusion, ws.tree, parent, variant, ws.beam[index]["node"])
         ws.scores[index] += score
-        ws.beam[index]["next_label"] += score
+        ws.next_label[index] += score
     else:
         ws.scores[index] += score
         candidate = ws.candidates[index - ws.width[0]]

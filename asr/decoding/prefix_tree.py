@@ -35,8 +35,8 @@ NODE = np.dtype(
         ("ahead", np.float64),  # factor that it has for the word in progress
         ("leaving", np.float64),  # factor of an arc that leaves the vocabulary inside the word in progress
         ("parent", np.int32),
-        ("token", np.int32),
-        ("variant", np.int32),  # 0: the arc finished no word; h: it finished homophone h - 1
+        ("token", np.uint32),
+        ("variant", np.uint32),  # 0: the arc finished no word; h: it finished homophone h - 1
         ("word", np.int32),  # lexicon word that the arc finished, or NONE
         ("spelling", np.int32),  # state of the word in progress in the spelling graph, NONE outside the vocabulary
         ("lm_state", np.int32),
@@ -86,8 +86,8 @@ def find_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Integ
 @inlined
 def add_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Integer, gain: float) -> Integer:
     """Append a node; the caller has made sure that it is new, and fills in its states."""
-    index = tree.size[0]
-    tree.size[0] = index + 1
+    index = np.uint64(tree.size[0])
+    tree.size[0] += 1
     node = tree.nodes[index]
     node["parent"] = parent
     node["token"] = token

@@ -54,7 +54,7 @@ def group(ws: Workspace, tried: int, count: int) -> None:
             leader["family"] = families
             families += 1
         ws.families[index] = leader["family"]
-        note(ws, index, 2 * place + (entry["next_label"] > entry["next_blank"]))
+        note(ws, index, 2 * place + (ws.next_label[index] > ws.next_blank[index]))
     ws.group_best[units : units + families * tried] = 0.0
     for index in range(width, width + count):
         candidate = ws.candidates[index - width]
