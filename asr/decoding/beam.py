@@ -26,6 +26,7 @@ from asr.units import Units
 
 READINGS_FOR_CONFIDENCE = 16
 SMALLEST_DISCOUNT = 1e-40  # of no importance beside any score that a beam may hold, yet not 0
+MOST_SPARED = 15  # prefixes in the beam; among more it takes longer to find those that are outdone than they take
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class BeamOptions:
         """The pruning settings of the compiled search."""
         ratio = math.exp(-self.beam_threshold)
         rivals_wanted = self.words or self.nbest > 1
-        discount = max(ratio, SMALLEST_DISCOUNT) if rivals_wanted else 0.0
-        return Settings(int(self.beam), float(self.token_threshold), ratio, discount)
+        discount, spared = (max(ratio, SMALLEST_DISCOUNT), 0) if rivals_wanted else (0.0, MOST_SPARED)
+        return Settings(int(self.beam), float(self.token_threshold), ratio, discount, spared)
 
 
 @dataclass(frozen=True)

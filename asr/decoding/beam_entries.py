@@ -18,7 +18,7 @@ from asr.decoding.fusion_setup import no_knowledge
 from asr.decoding.jit import allocating, kernel
 from asr.decoding.pinned import read_only, reader_of
 
-SEARCH_TYPE = typeof(Search(make_workspace(1, 1, 1), read_only(no_knowledge(1)), Settings(1, 0.0, 0.0, 0.0)))
+SEARCH_TYPE = typeof(Search(make_workspace(1, 1, 1), read_only(no_knowledge(1)), Settings(1, 0.0, 0.0, 0.0, 0)))
 search_at = reader_of(SEARCH_TYPE)
 
 

@@ -6,12 +6,14 @@ What makes it fast:
 
 * probabilities are linear and divided by the best one before they leave the range of floating point, so that the loops
   hold products and sums and no logarithms;
-* a frame's probabilities are computed, and its sum is checked, many units at a time;
+* the units worth trying, the sum of the others, and the prefixes that can reach the beam with a unit are found many at
+  a time (`frame_vectors`), and loops have hardly a branch that could not be foretold;
 * a prefix whose parent is also in the beam takes over the parent's share through the parent's slot, so that only
   survivors are looked for in the tree;
-* the units of a frame are sorted, and a prefix stops trying them at the first that cannot reach the beam any more;
-* what a prefix is asked in every frame lies in its entry of the beam, prefixes that stay keep their places, and answers
-  of the language model are remembered.
+* the likeliest units come first, so that the best prefixes soon tell which others are not worth collecting;
+* where only the best text is wanted, prefixes that can never lead to it any more leave the beam (`dominance`);
+* what a prefix is asked in every frame lies in its entry of the beam or in an array, prefixes that stay keep their
+  places, and answers of the language model are remembered.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 
 from asr.decoding.beam_extension import extend, extend_freely
 from asr.decoding.beam_workspace import ASKED_FIRST, FEW, SEPARATOR_ASKED, Settings, Workspace
+from asr.decoding.dominance import mark_outdone
 from asr.decoding.fetching import expect_edge, expect_state, expect_word
 from asr.decoding.frame_vectors import sift
 from asr.decoding.fusion import (
@@ -43,6 +46,7 @@ from asr.units import BLANK
 SMALLEST = float(np.nextafter(0.0, 1.0))  # above 0
 SMALL, LARGE = 1e-60, 1e60  # between these the best prefix needs no rescaling
 EVEN = np.float32(-0.69)  # below ln(1/2), so that a unit may beat a blank of this log-probability
+FEWEST = 3  # prefixes in the beam; among fewer, looking for those that are outdone does not pay
 NOT_NORMALISED, IMPOSSIBLE = -1, -2
 
 
@@ -70,12 +74,16 @@ def advance(
         Stopped at a frame with 0, the tree must be tidied up before going on with that frame.
     """
     threshold = np.float32(settings.token_threshold)
+    closed = fusion.scoring == SCORE_WORDS and not fusion.open_vocabulary  # then audio may end inside a word everywhere
+    spared = 0 if closed or fusion.texts.by_pieces else settings.spared
     free = fusion.scoring == NO_SCORING and not fusion.texts.by_pieces
     for t in range(first, log_probs.shape[0]):
         if ws.tree.size[0] + settings.beam > ws.tree.nodes.shape[0]:
             return t, 0
         row = log_probs[t]
         found, others = sift(row, BLANK + 1, threshold, ws.tokens)
+        if found > 0 and FEWEST <= ws.width[0] <= spared:
+            drop_outdone(ws, settings.beam_ratio)
         tried = sort_tokens(ws.tokens, row, found)
         if found == 0 and row[BLANK] < min(threshold, EVEN):
             tried = likeliest_unit(ws.tokens, row)
@@ -239,9 +247,18 @@ def drop(ws: Workspace, ranks: NDArray[np.float64], cut: float) -> None:
             last = np.uint64(width)
             ws.tree.slots[ws.beam[last]["node"]] = slot
             ws.beam[slot] = ws.beam[last]
+            ws.blank[slot] = ws.blank[last]
+            ws.label[slot] = ws.label[last]
             ws.next_blank[slot] = ws.next_blank[last]
             ws.next_label[slot] = ws.next_label[last]
     ws.width[0] = width
+
+
+@inlined
+def drop_outdone(ws: Workspace, beam_ratio: float) -> None:
+    """Take prefixes out of the beam that can never be the best again: see `dominance.outdoes`."""
+    if mark_outdone(ws, beam_ratio):
+        drop(ws, ws.ranks, 1.0)
 
 
 @inlined

@@ -52,12 +52,13 @@ LENGTH, NODE_FOUND, LAST_WORD = range(3)  # places in `Workspace.counts`
 
 
 class Settings(NamedTuple):
-    """Pruning; see `recombination.rank` for the discount."""
+    """Pruning; see `recombination.rank` for the discount and `dominance.outdoes` for what is spared."""
 
     beam: int
     token_threshold: float  # natural log
     beam_ratio: float  # linear: a prefix below best * beam_ratio is dropped
     discount: float  # factor, when the beam is full, on a prefix that has the same future as a better one
+    spared: int = 0  # prefixes in the beam up to which those are dropped that another one outdoes for good
 
 
 class Workspace(NamedTuple):

@@ -290,5 +290,6 @@ def set_root(fusion: Fusion, tree: PrefixTree) -> None:
     node["window"] = 0
     node["child"] = NONE
     node["children"] = 0
+    node["length"] = 0
     tree.slots[ROOT] = 0
     tree.size[0] = 1

@@ -46,6 +46,7 @@ NODE = np.dtype(
         ("edges", np.int32),  # where those of the state in the spelling graph begin
         ("child", np.int32),  # the newest one, or NONE
         ("sibling", np.int32),  # the next older child of the parent, or NONE
+        ("length", np.int32),  # units
     ],
     align=True,
 )
@@ -97,6 +98,7 @@ def add_child(tree: PrefixTree, parent: Integer, token: Integer, variant: Intege
     node["window"] = ((tree.nodes[parent]["window"] << TOKEN_BITS) + np.uint64(token)) & WINDOW_MASK
     node["child"] = NONE
     node["children"] = 0
+    node["length"] = tree.nodes[parent]["length"] + 1
     adopt(tree, parent, index)
     return index
 
