@@ -27,6 +27,7 @@ from asr.units import Units
 READINGS_FOR_CONFIDENCE = 16
 SMALLEST_DISCOUNT = 1e-40  # of no importance beside any score that a beam may hold, yet not 0
 MOST_SPARED = 15  # prefixes in the beam; among more it takes longer to find those that are outdone than they take
+WIDE = 2 * MOST_SPARED  # a narrower beam is often full, and what is found in it would depend on who makes room when
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class BeamOptions:
         """The pruning settings of the compiled search."""
         ratio = math.exp(-self.beam_threshold)
         rivals_wanted = self.words or self.nbest > 1
-        discount, spared = (max(ratio, SMALLEST_DISCOUNT), 0) if rivals_wanted else (0.0, MOST_SPARED)
+        discount = max(ratio, SMALLEST_DISCOUNT) if rivals_wanted else 0.0
+        spared = 0 if rivals_wanted or self.beam < WIDE else MOST_SPARED
         return Settings(int(self.beam), float(self.token_threshold), ratio, discount, spared)
 
 

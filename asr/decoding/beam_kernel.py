@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from asr.decoding.beam_extension import extend, extend_freely
 from asr.decoding.beam_workspace import ASKED_FIRST, FEW, SEPARATOR_ASKED, Settings, Workspace
-from asr.decoding.dominance import mark_outdone
+from asr.decoding.dominance import FEWEST, mark_outdone
 from asr.decoding.fetching import expect_edge, expect_state, expect_word
 from asr.decoding.frame_vectors import sift
 from asr.decoding.fusion import (
@@ -46,7 +46,6 @@ from asr.units import BLANK
 SMALLEST = float(np.nextafter(0.0, 1.0))  # above 0
 SMALL, LARGE = 1e-60, 1e60  # between these the best prefix needs no rescaling
 EVEN = np.float32(-0.69)  # below ln(1/2), so that a unit may beat a blank of this log-probability
-FEWEST = 3  # prefixes in the beam; among fewer, looking for those that are outdone does not pay
 NOT_NORMALISED, IMPOSSIBLE = -1, -2
 
 
@@ -83,7 +82,7 @@ def advance(
         row = log_probs[t]
         found, others = sift(row, BLANK + 1, threshold, ws.tokens)
         if found > 0 and FEWEST <= ws.width[0] <= spared:
-            drop_outdone(ws, settings.beam_ratio)
+            drop_outdone(ws, fusion.texts.separator, settings.beam_ratio)
         tried = sort_tokens(ws.tokens, row, found)
         if found == 0 and row[BLANK] < min(threshold, EVEN):
             tried = likeliest_unit(ws.tokens, row)
@@ -255,9 +254,9 @@ def drop(ws: Workspace, ranks: NDArray[np.float64], cut: float) -> None:
 
 
 @inlined
-def drop_outdone(ws: Workspace, beam_ratio: float) -> None:
+def drop_outdone(ws: Workspace, separator: int, beam_ratio: float) -> None:
     """Take prefixes out of the beam that can never be the best again: see `dominance.outdoes`."""
-    if mark_outdone(ws, beam_ratio):
+    if mark_outdone(ws, separator, beam_ratio):
         drop(ws, ws.ranks, 1.0)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.beam_workspace import Settings
+from asr.decoding.dominance import FEWEST
 from asr.decoding.prefix_tree import WINDOW
 from asr.decoding.readings import Reading
 from asr.decoding.reference_knowledge import IMPOSSIBLE, Context, ReferenceKnowledge
@@ -50,6 +51,8 @@ class ReferenceSearch:
 
     def _frame(self, row: list[float]) -> None:
         tried = [token for token in range(1, len(row)) if row[token] >= self.settings.token_threshold]
+        if tried and FEWEST <= len(self.beam) <= self.settings.spared:
+            self._drop_outdone()
         if not tried and len(row) > 1:
             likeliest = max(range(len(row)), key=row.__getitem__)
             tried = [likeliest] if likeliest != BLANK else []
@@ -61,6 +64,41 @@ class ReferenceSearch:
         kept = list(scores) if len(scores) <= self.settings.beam else self._recombined(scores, fresh)
         corrected = {prefix: self.gains[prefix] - guess for prefix, guess in guesses.items() if prefix in kept}
         self.beam = {prefix: (fresh[prefix][0], fresh[prefix][1] + corrected.get(prefix, 0.0)) for prefix in kept}
+
+    def _drop_outdone(self) -> None:
+        """See `dominance.outdoes`."""
+        if self.knowledge.merges_pieces or self.knowledge.lexicon is not None:
+            return
+        best: dict[str, Prefix] = {}
+        outdone = set()
+        for prefix in sorted(self.beam, key=lambda prefix: -log_add(*self.beam[prefix])):
+            better = best.setdefault(self._future(prefix), prefix)
+            if better is not prefix and self._outdoes(better, prefix):
+                outdone.add(prefix)
+        self.beam = {prefix: masses for prefix, masses in self.beam.items() if prefix not in outdone}
+
+    def _outdoes(self, better: Prefix, worse: Prefix) -> bool:
+        if len(worse) - WINDOW > min(map(len, self.beam)):
+            return False
+        if any(other[: len(worse)] == worse for other in self.beam if other != worse):
+            return False
+        lead = 0.0
+        for end in range(len(worse), max(len(worse) - WINDOW, 0) - 1, -1):
+            ahead, behind = better[: end - len(worse) + len(better)], worse[:end]
+            if ahead == behind:
+                return lead >= 0.0
+            blank, label = self.beam.get(ahead, (IMPOSSIBLE, IMPOSSIBLE))
+            other_blank, other_label = self.beam.get(behind, (IMPOSSIBLE, IMPOSSIBLE))
+            last = behind[-1][0] if behind else BLANK
+            if last != (ahead[-1][0] if ahead else BLANK):
+                unheard = self.knowledge.separator is not None and last in (self.knowledge.separator, BLANK)
+                if behind in self.beam and unheard:
+                    return False
+                label = blank + math.log(self.settings.beam_ratio or 1e-300)
+            if blank + lead < other_blank or label + lead < other_label:
+                return False
+            lead += self.gains[ahead] - self.gains[behind]
+        return True
 
     def _extend(
         self, fresh: dict[Prefix, tuple[float, float]], row: list[float], tried: list[int]

@@ -5,8 +5,10 @@ import pytest
 
 from asr.decoding.automaton import build_model
 from asr.decoding.beam import BeamDecoder, BeamOptions
+from asr.decoding.beam_reference import ReferenceSearch
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.kneser_ney import train_ngrams
+from asr.decoding.reference_knowledge import ReferenceKnowledge
 from asr.units import BLANK_SYMBOL, Units
 
 LETTERS = Units("characters", [BLANK_SYMBOL, "a", "b", "c"])
@@ -56,6 +58,21 @@ def test_best_text_and_score_are_those_of_the_whole_beam(mode, frames, spread, t
         assert (found.text, found.score) == (expected.text, pytest.approx(expected.score, abs=1e-6))
         fewer += width(spared, log_probs) < width(whole, log_probs)
     assert fewer > 100
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_plain_python_search_drops_the_same(mode):
+    spared = decoder(mode, 1)
+    units, lm = MODES[mode]
+    search = ReferenceSearch(ReferenceKnowledge(units, Weights(alpha=3.0), lm, None, None), spared.options.settings())
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        log_probs = random_log_probs(rng, 20, 8.0)
+        search.begin()
+        search.run(log_probs)
+        assert len(search.beam) == width(spared, log_probs)
+        (found, *_), (expected, *_) = spared.decode(log_probs), search.readings(1)
+        assert (found.text, found.score) == (expected.text, pytest.approx(expected.score, abs=1e-6))
 
 
 def heard(*symbols: str) -> np.ndarray:
