@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asr.compiling import COMPILES
 from asr.decoding.alignment import place_tokens
-from asr.decoding.beam_finish import Snapshot
 from asr.decoding.beam_search import BeamSearch
 from asr.decoding.beam_workspace import Settings
 from asr.decoding.biasing import Phrases
 from asr.decoding.confidence import ConfidenceModel, word_features
+from asr.decoding.decoder import Search
 from asr.decoding.fusion_setup import Weights, build_knowledge, reweighted
 from asr.decoding.hypothesis import Hypothesis, Word
 from asr.decoding.lexicon import Lexicon
 from asr.decoding.ngram import NGramModel
+from asr.decoding.plain_search import PlainSearch
 from asr.decoding.readings import Reading, Span, distinct
+from asr.decoding.reference_knowledge import ReferenceKnowledge
 from asr.decoding.times import split_words
 from asr.errors import DecodingError
 from asr.units import Units
 
+log = logging.getLogger("asr")
 READINGS_FOR_CONFIDENCE = 16
 SMALLEST_DISCOUNT = 1e-40  # of no importance beside any score that a beam may hold, yet not 0
 MOST_SPARED = 15  # prefixes in the beam; among more it takes longer to find those that are outdone than they take
@@ -76,7 +83,7 @@ class BeamState:
         blocks: the log-probabilities so far, for times and confidence.
     """
 
-    snapshot: Snapshot
+    snapshot: Any
     blocks: tuple[NDArray[np.floating], ...] = ()
 
     @property
@@ -122,18 +129,24 @@ class BeamDecoder:
         self.lm = lm
         self.weights = weights or Weights()
         self.confidence = confidence or ConfidenceModel()
-        knowledge = build_knowledge(units, self.weights, lm, lexicon, phrases)
-        self._search = BeamSearch(units, self.options.settings(), knowledge)
+        self._given = lm, lexicon, phrases
+        self._known = build_knowledge(units, self.weights, lm, lexicon, phrases)
+        self._search = self._make_search()
 
     def changed(self, *, options: BeamOptions | None = None, weights: Weights | None = None) -> BeamDecoder:
         """A decoder with other options or weights that shares this one's language model, lexicon and phrases."""
         other = copy.copy(self)
         other.options, other.weights = options or self.options, weights or self.weights
-        knowledge = self._search.knowledge
         if weights is not None:
-            knowledge = replace(knowledge, fusion=reweighted(knowledge.fusion, weights))
-        other._search = BeamSearch(self.units, other.options.settings(), knowledge)
+            other._known = replace(self._known, fusion=reweighted(self._known.fusion, weights))
+        other._search = other._make_search()
         return other
+
+    def _make_search(self) -> Search:
+        if COMPILES:
+            return BeamSearch(self.units, self.options.settings(), self._known)
+        _warn_of_slowness()
+        return PlainSearch(ReferenceKnowledge(self.units, self.weights, *self._given), self.options.settings())
 
     def decode(self, log_probs: NDArray[np.floating]) -> list[Hypothesis]:
         """Decode a whole utterance.
@@ -218,3 +231,8 @@ class BeamDecoder:
         if reading.lexicon_words is not None:
             return reading.lexicon_words
         return split_words(reading.tokens, self.units)
+
+
+@cache
+def _warn_of_slowness() -> None:
+    log.warning("numba is told not to compile (NUMBA_DISABLE_JIT): the beam search runs in plain Python, far slower")

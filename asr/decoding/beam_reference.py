@@ -1,6 +1,7 @@
-"""The beam search once more in plain Python, with the same results: for tests, and to read. T: frames, V: units.
+"""The beam search once more in plain Python, with the same results. T: frames, V: units.
 
-It works in the log domain on dictionaries, shares no code with the compiled search, and is a hundred times slower.
+It works in the log domain on dictionaries and shares no code with the compiled search: the tests compare both, and
+`plain_search` decodes with it where nothing can be compiled.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from numpy.typing import NDArray
 
 from asr.decoding.beam_workspace import Settings
 from asr.decoding.dominance import FEWEST
-from asr.decoding.prefix_tree import WINDOW
-from asr.decoding.readings import Reading
+from asr.decoding.prefix_tree import NONE, WINDOW
+from asr.decoding.readings import Reading, Span, lexicon_words
 from asr.decoding.reference_knowledge import IMPOSSIBLE, Context, ReferenceKnowledge
-from asr.decoding.times import split_words
 from asr.units import BLANK
 
 Arc = tuple[int, int]  # unit, and how the word before it was read: 0 goes on, h ended as homophone h - 1
@@ -30,7 +30,7 @@ def log_add(*values: float) -> float:
 
 
 class ReferenceSearch:
-    """The search itself; `run` and `readings` are those of `BeamSearch`."""
+    """The search itself: `begin`, `run` through blocks, `readings`."""
 
     def __init__(self, knowledge: ReferenceKnowledge, settings: Settings) -> None:
         self.knowledge, self.settings = knowledge, settings
@@ -61,6 +61,7 @@ class ReferenceSearch:
         scores = {prefix: log_add(*masses) for prefix, masses in fresh.items()}
         floor = max(scores.values()) + math.log(self.settings.beam_ratio or 1e-300)
         scores = {prefix: score for prefix, score in scores.items() if score >= floor}
+        scores = {prefix: score for prefix, score in scores.items() if score > IMPOSSIBLE}
         kept = list(scores) if len(scores) <= self.settings.beam else self._recombined(scores, fresh)
         corrected = {prefix: self.gains[prefix] - guess for prefix, guess in guesses.items() if prefix in kept}
         self.beam = {prefix: (fresh[prefix][0], fresh[prefix][1] + corrected.get(prefix, 0.0)) for prefix in kept}
@@ -191,20 +192,13 @@ class ReferenceSearch:
                 stays = log_add(stays, blank + row[self.knowledge.separator])
         return stays, repeated
 
-    def readings(self, wanted: int) -> list[Reading]:
-        """The best readings if the utterance ends here, best first; empty when none ends well."""
-        found = []
-        for prefix, masses in self.beam.items():
-            log_gain = sum(self.gains[prefix[:end]] for end in range(1, len(prefix) + 1))
-            tokens = [token for token, _ in prefix]
-            for gain, last in self.knowledge.endings(self.contexts[prefix]):
-                gain -= self.knowledge.look_ahead(self.contexts[prefix])
-                words = split_words(tokens, self.knowledge.units)
-                if self.knowledge.lexicon is not None:
-                    spoken = [self.ended[prefix[:end]] for end in range(1, len(prefix) + 1)] + [last]
-                    words = [(word, 0, 0) for word in spoken if word is not None]
-                text = " ".join(word for word, _, _ in words)
-                found.append(Reading(tokens, text, log_add(*masses) + gain, log_gain + gain, 0.0, words))
+    def readings(self, wanted: int | None = None) -> list[Reading]:
+        """The best readings if the utterance ends here, or all of them, best first; empty when none ends well."""
+        found = [
+            self.reading(prefix, log_add(*masses) + gain, gain, last)
+            for prefix, masses in self.beam.items()
+            for gain, last in self.endings(prefix)
+        ]
         found.sort(key=lambda reading: -reading.score)
         if self.knowledge.merges_pieces or self.knowledge.separator is not None:
             spellings: dict[str, list[Reading]] = {}
@@ -213,3 +207,25 @@ class ReferenceSearch:
             found = [replace(same[0], score=log_add(*(r.score for r in same))) for same in spellings.values()]
             found.sort(key=lambda reading: -reading.score)
         return found[:wanted]
+
+    def endings(self, prefix: Prefix) -> list[tuple[float, str | None]]:
+        """Log-factor and last word of every way to end in a prefix; none when it ends inside a word."""
+        ahead = self.knowledge.look_ahead(self.contexts[prefix])
+        return [(gain - ahead, last) for gain, last in self.knowledge.endings(self.contexts[prefix])]
+
+    def reading(self, prefix: Prefix, score: float, last_gain: float, last: str | None) -> Reading:
+        """What a prefix reads, ended with a log-factor and a word."""
+        log_gain = last_gain + sum(self.gains[prefix[:end]] for end in range(1, len(prefix) + 1))
+        tokens = [token for token, _ in prefix]
+        spans = self._spoken(prefix, tokens, last) if self.knowledge.lexicon is not None else None
+        text = self.knowledge.units.decode(tokens) if spans is None else " ".join(word for word, _, _ in spans)
+        return Reading(tokens, text, score, log_gain, self.knowledge.lm_score(tokens, text), spans)
+
+    def _spoken(self, prefix: Prefix, tokens: list[int], last: str | None) -> list[Span]:
+        """The words of the lexicon and the units that spell them."""
+        ended = [*(self.ended[prefix[:end]] for end in range(1, len(prefix) + 1)), last]
+        names = [word for word in ended if word is not None]
+        numbers = iter(range(len(names)))
+        finished = [NONE if word is None else next(numbers) for word in ended]
+        variants = [variant for _, variant in prefix]
+        return lexicon_words(tokens, finished[:-1], variants, finished[-1], names, self.knowledge.units)

@@ -30,7 +30,17 @@ from asr.units import Units
 log = logging.getLogger("asr")
 NEGLIGIBLE = 9.0  # natural log: a reading this far below the best has a share of one in ten thousand
 NO_GROUPS = np.empty(0, np.int32)
+INSIDE_A_WORD = "an utterance ends inside a word in every reading of the beam; the piece is left out"
 FIRST_ROOM = 1 << 14  # prefixes; as much as stays in a core's cache
+
+
+def no_prefix_left(frame: int) -> DecodingError:
+    """The error of a search that a frame of an utterance leaves nothing to go on with."""
+    reason, remedy = (
+        "leaves no reading with a probability above 0",
+        "check the log-probabilities, or widen the beam or the lexicon",
+    )
+    return DecodingError(f"frame {frame}", reason, remedy)
 
 
 class Room:
@@ -158,10 +168,7 @@ class BeamSearch:
             if why == NOT_NORMALISED:
                 check_log_probs(block, len(self.units))
             if why:
-                raise DecodingError(
-                    f"frame {frames_before + frame}", "leaves no reading with a probability above 0",
-                    "check the log-probabilities, or widen the beam or the lexicon",
-                )  # fmt: skip
+                raise no_prefix_left(frames_before + frame)
             room = self._room()
             if room.ws.tree.size[0] + self.settings.beam > len(room.ws.tree.nodes):
                 self._tidy()
@@ -220,7 +227,7 @@ class BeamSearch:
 
     def _nearest_word_end(self, log_probs: NDArray[np.floating]) -> Reading:
         """When the audio stops inside a word everywhere in the beam: the best reading without that last piece."""
-        log.warning("an utterance ends inside a word in every reading of the beam; the piece is left out")
+        log.warning(INSIDE_A_WORD)
         room = self._room()
         found: dict[int, Reading] = {}
         for leaf in room.ws.beam["node"][: room.ws.width[0]].tolist():

@@ -73,7 +73,7 @@ class BatchedBeamDecoder(BeamDecoder):
         weights: Weights | None = None, lm: NGramModel | None = None, confidence: ConfidenceModel | None = None,
     ) -> None:  # fmt: skip
         super().__init__(units, seconds_per_frame, options=options, weights=weights, lm=lm, confidence=confidence)
-        fusion = self._search.knowledge.fusion
+        fusion = self._known.fusion
         if fusion.scoring == SCORE_WORDS:
             remedy = "use the compiled search, or train one over the units ('asr lm train --unit units')"
             raise DecodingError("language model", "is over words, which the search in torch cannot use", remedy)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,10 +13,27 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from asr.compiling import COMPILES
 from asr.kernel_cache import forget_outdated
 
 Integer: TypeAlias = "int | np.integer[Any]"  # compiled code must say which width it means where Python need not
-compiled: Any = njit
+
+
+def _interpreted(**_: Any) -> Callable[[Any], Any]:
+    """In place of `njit` where nothing is compiled: hashes overflow, and logarithms of 0 are -inf, without a word."""
+
+    def plain(function: Any) -> Any:
+        @wraps(function)
+        def run(*args: Any) -> Any:
+            with np.errstate(all="ignore"):
+                return function(*args)
+
+        return run
+
+    return plain
+
+
+compiled: Any = njit if COMPILES else _interpreted
 emitted: Any = intrinsic  # written in LLVM's language, in place
 
 # The inner loops write into arrays that the caller owns and allocate nothing, so numba need not count references: doing
@@ -36,7 +55,8 @@ def probe() -> None:
     """Tells where compiled code is kept."""
 
 
-forget_outdated(Path(__file__).parent, probe.stats.cache_path)
+if COMPILES:
+    forget_outdated(Path(__file__).parent, probe.stats.cache_path)
 
 
 @emitted

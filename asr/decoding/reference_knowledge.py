@@ -1,18 +1,18 @@
 """What language model, lexicon and phrases do to a prefix, in plain Python, from their definitions.
 
-For the plain search in `beam_reference`; shares no code with the compiled one.
+For the search in `beam_reference`; shares no code with the compiled one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from asr.decoding.biasing import Phrases, phrase_symbols
 from asr.decoding.fusion_setup import Weights
 from asr.decoding.lexicon import Lexicon
+from asr.decoding.lm_text import lm_symbols
 from asr.decoding.ngram import UNKNOWN_ID, NGramModel
 from asr.decoding.phrase_automaton import BOUNDARY
 from asr.decoding.times import split_words
@@ -51,6 +51,7 @@ class ReferenceKnowledge:
         }
         if self.scores_words:
             self._spell_words()
+        self.best_words = self._best_words()
         # Units tell the words and no model scores the units: then all spellings of a text are one.
         whole = not (lexicon is not None and lexicon.has_pronunciations) and (lm is None or self.scores_words)
         self.merges_pieces = units.kind == "bpe" and whole
@@ -86,23 +87,23 @@ class ReferenceKnowledge:
             return 0.0
         if context.spelled is None:
             return self._unigram_gain("<unk>", penalty=False)
-        return self._best_beginning(context.spelled)
+        return self.best_words[context.spelled]
 
     def guess(self, before: Context, after: Context, variant: int) -> float:
         """What the search ranks a new prefix by in place of its look-ahead."""
         if not self.scores_words or not after.spelled:
             return self.look_ahead(after)
         begins = variant > 0 or before.spelled in ((), (WORD_START,))
-        return self._best_beginning(()) if begins else self.look_ahead(before)
+        return self.best_words[()] if begins else self.look_ahead(before)
 
-    @cache  # noqa: B019 - lives as long as the search
-    def _best_beginning(self, spelled: tuple[str, ...]) -> float:
-        return max(
-            self._unigram_gain(word, penalty=True)
-            for spelling, words in self.by_spelling.items()
-            if spelling[: len(spelled)] == spelled
-            for word in words
-        )
+    def _best_words(self) -> dict[tuple[str, ...], float]:
+        """The log-factor of the best word, by the model's unigrams, that begins with each spelling."""
+        best: dict[tuple[str, ...], float] = {}
+        for spelling, words in self.by_spelling.items():
+            gain = max(self._unigram_gain(word, penalty=True) for word in words)
+            for end in range(len(spelling) + 1):
+                best[spelling[:end]] = max(gain, best.get(spelling[:end], IMPOSSIBLE))
+        return best
 
     def _unigram_gain(self, word: str, penalty: bool) -> float:
         if self.lm is None:
@@ -158,6 +159,12 @@ class ReferenceKnowledge:
                     continue
                 spelled, gain = None, gain - self.weights.unknown_penalty
             yield variant, gain + phrase_gain, Context(after, spelled, credit, history), word
+
+    def lm_score(self, tokens: Sequence[int], text: str) -> float:
+        """Natural-log probability, unweighted, that the language model gives a whole reading; 0 without one."""
+        if self.lm is None:
+            return 0.0
+        return self.lm.score(text.split() if self.scores_words else [lm_symbols(self.units)[token] for token in tokens])
 
     def endings(self, context: Context) -> list[tuple[float, str | None]]:
         """Log-factor and last word of every way to end the utterance."""

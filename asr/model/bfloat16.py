@@ -22,13 +22,14 @@ from numba.core import cgutils, config
 from numba.extending import intrinsic, overload
 from torch import Tensor
 
+from asr.compiling import COMPILES
 from asr.model.tiles import PANEL, ROWS, WIDTH, compiled, pack
 
 
 def _processor_multiplies() -> bool:
     """Whether the processor has the instruction, and code is compiled for it (NUMBA_CPU_NAME chooses another)."""
     own = config.CPU_NAME is None and config.CPU_FEATURES is None  # type: ignore[attr-defined]
-    return own and WIDTH == 16 and bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16"))
+    return COMPILES and own and WIDTH == 16 and bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16"))
 
 
 AVAILABLE = _processor_multiplies()

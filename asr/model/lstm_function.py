@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from asr.compiling import COMPILES
 from asr.model import bfloat16, lstm_kernel
 from asr.model.products import possible, real_rows, times, transposed_times
 from asr.model.threads import run_parts
@@ -31,7 +32,13 @@ def trains_with_kernels(hidden: int, device: torch.device, precision: str) -> bo
     In bfloat16 that takes a processor that multiplies it; on others PyTorch computes.
     """
     lowered = precision == "bfloat16" and bfloat16.AVAILABLE
-    return device.type == "cpu" and (precision == "float32" or lowered) and hidden > 0 and 4 * hidden % PANEL == 0
+    return (
+        COMPILES
+        and device.type == "cpu"
+        and (precision == "float32" or lowered)
+        and hidden > 0
+        and 4 * hidden % PANEL == 0
+    )
 
 
 def recurrence(x: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor]]) -> Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asr.compiling import COMPILES
 from asr.model import rounded_products
 from asr.model.bfloat16 import pack_pairs, rounding
 from asr.model.threads import run_parts, thread_count
@@ -38,12 +39,13 @@ BLOCK_COLUMNS = 256  # copied from each row at a time, enough for the processor 
 
 
 def possible(x: Tensor) -> bool:
-    """Whether to train with these products: in float32 on the CPU, with anything to compute.
+    """Whether to train with these products: compiled, in float32 on the CPU, with anything to compute.
 
     Within autocast only if that means to round the factors, and the processor can multiply those.
     """
     return (
-        x.device.type == "cpu"
+        COMPILES
+        and x.device.type == "cpu"
         and x.dtype == torch.float32
         and x.numel() > 0
         and torch.is_grad_enabled()

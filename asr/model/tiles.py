@@ -24,6 +24,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from torch import Tensor
 
+from asr.compiling import COMPILES
 from asr.kernel_cache import forget_outdated
 
 _FEATURES = llvmlite.binding.get_host_cpu_features()
@@ -41,7 +42,8 @@ def probe() -> None:
     """Tells where compiled code is kept."""
 
 
-forget_outdated(Path(__file__).parent, probe.stats.cache_path)
+if COMPILES:
+    forget_outdated(Path(__file__).parent, probe.stats.cache_path)
 
 
 def _tile(rows: int, *, ahead: bool = False) -> Any:
