@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +28,6 @@ from asr.decoding.times import split_words
 from asr.errors import DecodingError
 from asr.units import Units
 
-log = logging.getLogger("asr")
 READINGS_FOR_CONFIDENCE = 16
 SMALLEST_DISCOUNT = 1e-40  # of no importance beside any score that a beam may hold, yet not 0
 MOST_SPARED = 15  # prefixes in the beam; among more it takes longer to find those that are outdone than they take
@@ -145,7 +142,6 @@ class BeamDecoder:
     def _make_search(self) -> Search:
         if COMPILES:
             return BeamSearch(self.units, self.options.settings(), self._known)
-        _warn_of_slowness()
         return PlainSearch(ReferenceKnowledge(self.units, self.weights, *self._given), self.options.settings())
 
     def decode(self, log_probs: NDArray[np.floating]) -> list[Hypothesis]:
@@ -231,8 +227,3 @@ class BeamDecoder:
         if reading.lexicon_words is not None:
             return reading.lexicon_words
         return split_words(reading.tokens, self.units)
-
-
-@cache
-def _warn_of_slowness() -> None:
-    log.warning("numba is told not to compile (NUMBA_DISABLE_JIT): the beam search runs in plain Python, far slower")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class PlainSearch:
 
     def begin(self) -> None:
         """Forget what this thread searched before, and start an utterance."""
+        _warn_of_slowness()
         self._local.search = ReferenceSearch(self.knowledge, self.settings)
         self._local.search.begin()
 
@@ -126,3 +128,8 @@ class PlainSearch:
             reading.score = score_tokens(log_probs, reading.tokens) + reading.log_gain
             found[prefix] = reading
         return max(found.values(), key=lambda reading: reading.score)
+
+
+@cache
+def _warn_of_slowness() -> None:
+    log.warning("numba is told not to compile (NUMBA_DISABLE_JIT): the beam search runs in plain Python, far slower")
