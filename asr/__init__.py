@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asr.scoring.wer import Score
+    from asr.scoring.rates.wer import Score
     from asr.transcribing.recognizer import Recognizer
 
 __version__ = "0.1.0"
@@ -34,7 +34,7 @@ def load_model(directory: str | Path, device: str | None = None) -> Recognizer:
 def score(
     refs: str | Iterable[str] | Mapping[str, str], hyps: str | Iterable[str] | Mapping[str, str], **options: Any
 ) -> Score:
-    """Compare hypotheses with references; `asr.scoring.wer.score` describes the options.
+    """Compare hypotheses with references; `asr.scoring.rates.wer.score` describes the options.
 
     Args:
         refs: id -> text, or texts in order (a list, an array, a pandas Series, or one string).
@@ -43,6 +43,6 @@ def score(
     Raises:
         ScoringError: hypotheses for unknown ids, or lists of different length.
     """
-    from asr.scoring.wer import score as compare
+    from asr.scoring.rates.wer import score as compare
 
     return compare(refs, hyps, **options)

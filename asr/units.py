@@ -11,7 +11,7 @@ from operator import eq
 from pathlib import Path
 from typing import Any, Literal
 
-from asr.config import UnitsConfig
+from asr.config.sections import UnitsConfig
 from asr.errors import UnitsError
 from asr.files import atomic_write
 

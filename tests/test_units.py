@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.config import UnitsConfig
+from asr.config.sections import UnitsConfig
 from asr.errors import UnitsError
 from asr.units import BLANK, CONTINUES, SPACE, STARTS, Units, build_units
 

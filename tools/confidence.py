@@ -23,14 +23,14 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.decoding.confidence import ConfidenceModel, fit_confidence, right_words
-from asr.decoding.log_probs import read_log_probs
+from asr.decoding.paths.log_probs import read_log_probs
+from asr.decoding.results.confidence import ConfidenceModel, fit_confidence, right_words
 from asr.errors import AsrError, UsageError
 from asr.files import atomic_write
 from asr.model.directory import load_trained
-from asr.scoring.calibration import measure
-from asr.scoring.readers import read_transcripts
-from asr.transcribing.decoders import CONFIDENCE, DecoderChoice, decoder_recipe
+from asr.scoring.reading.readers import read_transcripts
+from asr.scoring.statistics.calibration import measure
+from asr.transcribing.choosing import CONFIDENCE, DecoderChoice, decoder_recipe
 
 Words = tuple[np.ndarray, np.ndarray]
 

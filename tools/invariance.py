@@ -16,7 +16,7 @@ import numpy as np
 
 from asr.corpus.manifest import load_manifest
 from asr.features.store import FeatureStore
-from asr.transcribing.posteriors import utterance_log_probs
+from asr.transcribing.log_probs import utterance_log_probs
 from asr.transcribing.recognizer import Recognizer
 
 TOLERANCE = 1e-5

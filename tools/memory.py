@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from asr.config import ExperimentConfig
+    from asr.config.experiment import ExperimentConfig
     from asr.corpus.utterance import Utterance
 
 SECONDS, BINS = 10, 3
@@ -82,8 +82,8 @@ def configuration(system: str) -> dict[str, object]:
 
 def write(folder: Path, count: int, system: str) -> None:
     """A data folder with a training set of so many utterances and a small dev set."""
-    from asr.config import ExperimentConfig
-    from asr.features.sharding import write_shards
+    from asr.config.experiment import ExperimentConfig
+    from asr.shards.writing import write_shards
     from asr.units import build_units
 
     config = ExperimentConfig.model_validate(configuration(system))
@@ -101,8 +101,8 @@ def measure(folder: Path, system: str, updates: int) -> float:
     """Train for some updates of the first epoch, or plan; returns the peak resident memory of this process in MB."""
     import torch
 
-    from asr.config import ExperimentConfig
-    from asr.training.plan import plan_training
+    from asr.config.experiment import ExperimentConfig
+    from asr.training.checks.plan import plan_training
 
     torch.set_num_threads(1)
     config = ExperimentConfig.model_validate(configuration(system))

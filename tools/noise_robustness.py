@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from asr.corpus.manifest import load_manifest
+from asr.corpus.recording import read_utterance
 from asr.corpus.utterance import Utterance
 from asr.errors import AsrError
-from asr.features.perturbation import add_noise
-from asr.features.sound_folder import SoundFolder
-from asr.features.waves import read_utterance
+from asr.features.augmentation.perturbation import add_noise
+from asr.features.augmentation.sound_folder import SoundFolder
 from asr.files import atomic_write
-from asr.scoring.wer import Score, score
+from asr.scoring.rates.wer import Score, score
 from asr.seeding import generator_for
 from asr.transcribing.recognizer import Recognizer
 

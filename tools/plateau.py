@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from asr.config import load_config
+from asr.config.experiment import load_config
 from asr.progress import setup_logging
 from asr.training.experiment import train_experiment
 

@@ -19,8 +19,8 @@ def align(
     threads: Threads = 0,
 ) -> None:
     """Align texts with their audio; exit code 1 when an utterance could not be aligned."""
-    from asr.transcribing.aligning import align_set
-    from asr.transcribing.decoders import DecoderChoice, load_recognizer
+    from asr.transcribing.align_set import align_set
+    from asr.transcribing.choosing import DecoderChoice, load_recognizer
 
     recognizer = load_recognizer(model, DecoderChoice(beam=0), device=device, threads=threads)
     summary = align_set(recognizer, manifest, out, features=features)

@@ -41,8 +41,8 @@ def decode(
     threads: Threads = 0,
 ) -> None:
     """Decode a set of utterances; exit code 1 when any of them could not be read or decoded."""
-    from asr.transcribing.decoders import DecoderChoice, load_recognizer
-    from asr.transcribing.decoding_set import decode_set
+    from asr.transcribing.choosing import DecoderChoice, load_recognizer
+    from asr.transcribing.decode_set import decode_set
 
     choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta, nbest, search.value if search else None)
     recognizer = load_recognizer(model, choice, device=device, threads=threads)

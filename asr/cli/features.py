@@ -28,7 +28,7 @@ def features(
     ] = False,
 ) -> None:
     """Compute the features of every utterance into a store; done already, it is left as it is."""
-    from asr.config import load_config
+    from asr.config.experiment import load_config
     from asr.features.computing import compute_features, speeds_of
 
     experiment = load_config(config, settings or ())

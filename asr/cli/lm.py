@@ -59,13 +59,13 @@ def train(
         raise UsageError("--dev, --config, --set or --resume", "is for an LSTM", "add --lstm, or leave it out")
     inventory = Units.load(units) if units else None
     if lstm:
-        from asr.training.language_model import load_lm_config, train_from_texts
+        from asr.training.lstm_lm import load_lm_config, train_from_texts
 
         chosen = load_lm_config(config, settings or [], unit.value)
         perplexity = train_from_texts(texts, dev or [], chosen, out, inventory, resume, device)
         print(f"{out}\tLSTM\tdev perplexity {perplexity:.4f}")
         return
-    from asr.decoding.lm_training import train_lm
+    from asr.lm.training import train_lm
 
     tables = train_lm(texts, out, order, unit.value, inventory, prune, _numbers(cutoffs))
     print(f"{out}\torder {tables.order}\t{' '.join(str(len(table)) for table in tables.orders)} n-grams")
@@ -79,8 +79,8 @@ def score(
     summary: Annotated[bool, typer.Option("--summary", help="Print the totals only.")] = False,
 ) -> None:
     """Print log10 probability, unknown words and text of each sentence, then the perplexity."""
-    from asr.decoding.lm_training import score_lm
-    from asr.decoding.perplexity import SentenceScore, total
+    from asr.lm.perplexity import SentenceScore, total
+    from asr.lm.training import score_lm
     from asr.units import Units
 
     def shown(sentence: SentenceScore) -> SentenceScore:
@@ -101,7 +101,7 @@ def prune(
     threshold: Annotated[float, typer.Option(min=0.0, help="Relative rise of perplexity under which an n-gram goes.")],
 ) -> None:
     """Drop the n-grams that matter least (Stolcke's entropy pruning, as SRILM's -prune)."""
-    from asr.decoding.lm_training import prune_lm
+    from asr.lm.training import prune_lm
 
     tables = prune_lm(model, out, threshold)
     print(f"{out}\torder {tables.order}\t{' '.join(str(len(table)) for table in tables.orders)} n-grams")
@@ -112,7 +112,7 @@ def convert(
     model: Model, out: Target, unit: Annotated[Unit, typer.Option(help="What a word of the ARPA file is.")] = Unit.words
 ) -> None:
     """Turn an ARPA file into the folder that decoding loads in milliseconds, or back."""
-    from asr.decoding.lm_training import convert_lm
+    from asr.lm.training import convert_lm
 
     tables = convert_lm(model, out, unit.value)
     print(f"{out}\torder {tables.order}\t{' '.join(str(len(table)) for table in tables.orders)} n-grams")
@@ -125,7 +125,8 @@ def info(
     lexicon: Annotated[Path | None, typer.Option(help="Word list or pronunciations.")] = None,
 ) -> None:
     """Print order, unit, vocabulary, n-grams and size; with --units, check that they fit the acoustic model."""
-    from asr.decoding.lm_training import check_lm, describe_lm
+    from asr.decoding.knowledge.vocabulary import check_lm
+    from asr.lm.training import describe_lm
 
     found = describe_lm(model)
     print(f"order {found.order}\nunit {found.unit}\nwords {found.words}")
@@ -152,8 +153,8 @@ def rescore(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Sort n-best lists anew with an LSTM language model."""
-    from asr.decoding.nbest_files import rescore_file, tune_file
-    from asr.decoding.rescoring import RescoringWeights
+    from asr.decoding.tuning.nbest_files import rescore_file, tune_file
+    from asr.decoding.tuning.rescoring import RescoringWeights
     from asr.errors import UsageError
     from asr.units import Units
 

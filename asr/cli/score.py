@@ -41,8 +41,8 @@ def score(
 ) -> None:
     """Word or character error rates, how sure they are, what went wrong, and which system is better."""
     from asr.scoring.evaluate import Options, evaluate
-    from asr.scoring.report import Outputs, write_outputs
-    from asr.scoring.report_text import report
+    from asr.scoring.report.files import Outputs, write_outputs
+    from asr.scoring.report.text import report
 
     options = Options(
         unit="char" if cer else "word",

@@ -41,7 +41,7 @@ def shard(
         return
     if out is None or audio not in (None, "flac", "opus"):
         raise UsageError("asr shard", "needs --out, and --audio is flac or opus", "see 'asr shard --help'")
-    from asr.features.sharding import write_shards
+    from asr.shards.writing import write_shards
 
     entry = write_shards(
         str(manifest), out, store=store, audio=audio, sample_rate=rate,  # type: ignore[arg-type]
@@ -51,7 +51,7 @@ def shard(
 
 
 def _verify(address: str, units: Path | None, frame_seconds: float) -> None:
-    from asr.corpus.shard_check import check_shards
+    from asr.shards.checking import check_shards
     from asr.units import Units
 
     faults = 0
@@ -65,8 +65,8 @@ def _verify(address: str, units: Path | None, frame_seconds: float) -> None:
 
 
 def _index(folder: Path, config: Path | None) -> None:
-    from asr.config import load_config
-    from asr.corpus.shard_indexing import index_shards
+    from asr.config.experiment import load_config
+    from asr.shards.indexing import index_shards
 
     entry = index_shards(folder, load_config(config).features if config is not None else None)
     typer.echo(f"{folder}: {entry.utterances} utterances, {entry.seconds / 3600:.2f} h, {len(entry.shards)} shards")

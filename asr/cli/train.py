@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from asr.config import ExperimentConfig
+    from asr.config.experiment import ExperimentConfig
 
 
 def train(
@@ -37,7 +37,7 @@ def train(
     """Train a BiLSTM acoustic model with CTC, resumable at any moment."""
     import json
 
-    from asr.config import load_config
+    from asr.config.experiment import load_config
     from asr.errors import UsageError
 
     chosen = [*(settings or []), *([f"seed={seed}"] if seed is not None else [])]
@@ -50,18 +50,18 @@ def train(
         print_plan(experiment, data, exp, figures, device=device, threads=threads)
         return
     if find_lr:
-        from asr.training.learning_rate_finder import find_learning_rate
+        from asr.training.checks.learning_rate import find_learning_rate
 
         test = find_learning_rate(experiment, data, exp, updates=updates or 100, device=device, threads=threads)
         print(*test.lines(), sep="\n")
         return
     if overfit_one_batch:
-        from asr.training import overfit
+        from asr.training.checks import overfit
 
         print(overfit.overfit_one_batch(experiment, data, updates=updates or 500, device=device, threads=threads).line)
         return
-    from asr.training.distributed import in_front
     from asr.training.experiment import train_experiment
+    from asr.training.processes.world import in_front
 
     summary = train_experiment(
         experiment, data, exp, resume=resume, device=device, threads=threads, init=init, deterministic=deterministic
@@ -74,8 +74,8 @@ def print_plan(
     config: ExperimentConfig, data: Path, exp: Path, figures: Path | None, *, device: str | None, threads: int
 ) -> None:
     """Print what training would need; exit 1 where it would fail."""
-    from asr.training.plan import plan_training
-    from asr.training.plan_text import plan_text, write_figures
+    from asr.training.checks.plan import plan_training
+    from asr.training.checks.plan_report import plan_text, write_figures
 
     told = plan_training(config, data, exp, device=device, threads=threads)
     print(plan_text(told))
@@ -91,7 +91,7 @@ def average(
     out: Annotated[Path, typer.Option(help="New model folder.")],
 ) -> None:
     """Average the weights of several epochs into a new model folder."""
-    from asr.training.averaging import average_model
+    from asr.training.weights.averaging import average_model
 
     average_model(weights, model, out)
     print(out)

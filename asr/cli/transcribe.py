@@ -29,9 +29,9 @@ def transcribe(
     threads: Threads = 0,
 ) -> None:
     """Transcribe recordings; exit code 1 when any of them failed, the others are written."""
-    from asr.transcribing.decoders import DecoderChoice, load_recognizer
+    from asr.transcribing.choosing import DecoderChoice, load_recognizer
     from asr.transcribing.recordings import find_recordings, transcribe_recordings
-    from asr.transcribing.writers import check_format
+    from asr.transcribing.transcript import check_format
 
     format = check_format(output_format)
     recordings = find_recordings(audio)

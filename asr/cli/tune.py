@@ -25,8 +25,8 @@ def tune(
     nj: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
 ) -> None:
     """Try weights and pruning thresholds; print the chosen ones and write table, picture and settings."""
-    from asr.decoding.tuning_files import tune_files
-    from asr.scoring.readers import read_transcripts
+    from asr.decoding.tuning.files import tune_files
+    from asr.scoring.reading.readers import read_transcripts
 
     references = read_transcripts(ref, "ref").texts
     report = tune_files(

@@ -15,7 +15,7 @@ def units(
     settings: Annotated[list[str] | None, typer.Option("--set", help="section.key=value, repeatable.")] = None,
 ) -> None:
     """Collect characters, words or BPE pieces from a manifest."""
-    from asr.config import load_config
+    from asr.config.experiment import load_config
     from asr.corpus.manifest import load_manifest
     from asr.units import build_units
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import math
+from array import array
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from asr.corpus.utterance import Utterance
 from asr.errors import CorpusError
@@ -169,3 +170,46 @@ def _seconds(fields: dict[str, Any], name: str, place: str, default: float | Non
     if not math.isfinite(value):
         raise CorpusError(place, f"{name} is {value!r}", "give a time in seconds")
     return float(value)
+
+
+class ManifestLines:
+    """Utterances of a manifest in any order, each parsed when it is asked for.
+
+    Raises:
+        CorpusError: missing or unreadable file, or one without utterances; a malformed line when it is asked for.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._folder = self.path.parent.absolute()
+        self._offsets = array("q")
+        try:
+            self._stream: BinaryIO = self.path.open("rb")
+        except FileNotFoundError:
+            raise CorpusError(path, "does not exist", "make it with 'asr prepare'") from None
+        except OSError as error:
+            raise CorpusError(
+                path, f"cannot be read ({error.strerror})", "check the path and its permissions"
+            ) from None
+        position = 0
+        for line in self._stream:
+            if line.strip():
+                self._offsets.append(position)
+            position += len(line)
+        if not self._offsets:
+            raise CorpusError(path, "holds no utterances", "make it again with 'asr prepare'")
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def __getitem__(self, number: int) -> Utterance:
+        self._stream.seek(self._offsets[number])
+        place = f"{self.path}, utterance {number + 1}"
+        try:
+            return parse_line(self._stream.readline().decode("utf-8"), self._folder, place)
+        except UnicodeDecodeError as error:
+            raise CorpusError(place, f"is not UTF-8 text ({error.reason})", "save it as UTF-8") from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.corpus import an4, digits, fsdd, kaldi, librispeech, nemo, own, yesno
 from asr.corpus.download import find_corpus
 from asr.corpus.manifest import load_manifest
+from asr.corpus.sources import an4, digits, fsdd, kaldi, librispeech, nemo, own, yesno
 from asr.errors import UsageError
 
 CORPORA = ("an4", "digits", "fsdd", "kaldi", "librispeech", "nemo", "own", "yesno")

@@ -12,9 +12,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from asr.corpus.id_lookup import IdLookup, repeats
 from asr.corpus.utterance import Utterance
-from asr.packed import PackedStrings, Packer, as_array
+from asr.packed import IdLookup, PackedStrings, Packer, as_array, repeats
 
 Value = TypeVar("Value")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 
 
@@ -29,8 +28,3 @@ class Utterance:
     text: str = ""
     speaker: str = ""
     extra: dict[str, str | int | float | bool] = field(default_factory=dict)
-
-
-def id_hash(id: str) -> int:
-    """64 bits of BLAKE2b of an utterance id."""
-    return int.from_bytes(hashlib.blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")

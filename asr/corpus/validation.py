@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from asr.audio import AudioInfo, audio_info, read_audio
+from asr.audio.reading import AudioInfo, audio_info, read_audio
 from asr.corpus.manifest import load_manifest, read_manifest, write_manifest
 from asr.corpus.utterance import Utterance
 from asr.errors import AudioError, CorpusError

@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.compiling import COMPILES
-from asr.decoding.alignment import place_tokens
-from asr.decoding.beam_search import BeamSearch
-from asr.decoding.beam_workspace import Settings
-from asr.decoding.biasing import Phrases
-from asr.decoding.confidence import ConfidenceModel, word_features
 from asr.decoding.decoder import Search
-from asr.decoding.fusion_setup import Weights, build_knowledge, reweighted
-from asr.decoding.hypothesis import Hypothesis, Word
-from asr.decoding.lexicon import Lexicon
-from asr.decoding.ngram import NGramModel
+from asr.decoding.knowledge.lexicon import Lexicon
+from asr.decoding.knowledge.phrases import Phrases
+from asr.decoding.knowledge.tables import Weights, build_knowledge, reweighted
+from asr.decoding.paths.alignment import place_tokens
 from asr.decoding.plain_search import PlainSearch
-from asr.decoding.readings import Reading, Span, distinct
 from asr.decoding.reference_knowledge import ReferenceKnowledge
-from asr.decoding.times import split_words
+from asr.decoding.results.confidence import ConfidenceModel, word_features
+from asr.decoding.results.hypothesis import Hypothesis, Word
+from asr.decoding.results.readings import Reading, Span, distinct
+from asr.decoding.results.times import split_words
+from asr.decoding.search.session import BeamSearch
+from asr.decoding.search.workspace import Settings
 from asr.errors import DecodingError
+from asr.kernels.compile import COMPILES
+from asr.lm.ngram import NGramModel
 from asr.units import Units
 
 READINGS_FOR_CONFIDENCE = 16

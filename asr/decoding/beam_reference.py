@@ -12,11 +12,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.beam_workspace import Settings
-from asr.decoding.dominance import FEWEST
-from asr.decoding.prefix_tree import NONE, WINDOW
-from asr.decoding.readings import Reading, Span, lexicon_words
+from asr.decoding.knowledge.prefixes import NONE, WINDOW
 from asr.decoding.reference_knowledge import IMPOSSIBLE, Context, ReferenceKnowledge
+from asr.decoding.results.readings import Reading, Span, lexicon_words
+from asr.decoding.search.dominance import FEWEST
+from asr.decoding.search.workspace import Settings
 from asr.units import BLANK
 
 Arc = tuple[int, int]  # unit, and how the word before it was read: 0 goes on, h ended as homophone h - 1

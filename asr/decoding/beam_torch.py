@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from asr.decoding.beam import READINGS_FOR_CONFIDENCE, BeamDecoder, BeamOptions
-from asr.decoding.beam_search import NEGLIGIBLE
 from asr.decoding.beam_torch_step import STAYED, Beam, Rules, Scorer, first_beam, grow, known_parents
 from asr.decoding.beam_torch_texts import TensorTexts, sums_of_texts, tensor_texts, text_groups
-from asr.decoding.confidence import ConfidenceModel
-from asr.decoding.fusion import SCORE_WORDS, UNKNOWN_WORD
-from asr.decoding.fusion_setup import Weights
-from asr.decoding.hypothesis import Hypothesis
-from asr.decoding.lm_text import lm_symbols
-from asr.decoding.log_probs import check_batch
-from asr.decoding.ngram import NGramModel
+from asr.decoding.knowledge.factors import SCORE_WORDS, UNKNOWN_WORD
+from asr.decoding.knowledge.tables import Weights
+from asr.decoding.knowledge.texts import NO_SEPARATOR
 from asr.decoding.ngram_torch import TensorNGram
-from asr.decoding.readings import Reading, distinct
-from asr.decoding.same_text import NO_SEPARATOR
+from asr.decoding.paths.log_probs import check_batch
+from asr.decoding.results.confidence import ConfidenceModel
+from asr.decoding.results.hypothesis import Hypothesis
+from asr.decoding.results.readings import Reading, distinct
+from asr.decoding.search.session import NEGLIGIBLE
 from asr.errors import DecodingError
+from asr.lm.ngram import NGramModel
+from asr.lm.text import lm_symbols
 from asr.units import BLANK, Units
 
 

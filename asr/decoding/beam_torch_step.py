@@ -17,7 +17,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from asr.decoding.beam_extension import MARGIN
 from asr.decoding.beam_torch_texts import (
     IMPOSSIBLE,
     TensorTexts,
@@ -27,8 +26,9 @@ from asr.decoding.beam_torch_texts import (
     says_nothing,
     text_after,
 )
+from asr.decoding.knowledge.prefixes import WINDOW
 from asr.decoding.ngram_torch import TensorNGram
-from asr.decoding.prefix_tree import WINDOW
+from asr.decoding.search.extension import MARGIN
 from asr.units import BLANK
 
 EMPTY, NO_PARENT = 1, 0  # hashes: of the empty prefix, and of what it extends

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr.decoding.same_text import NO_SEPARATOR, TextArrays
+from asr.decoding.knowledge.texts import NO_SEPARATOR, TextArrays
 from asr.units import BLANK
 
 IMPOSSIBLE = -torch.inf

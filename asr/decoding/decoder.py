@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.hypothesis import Hypothesis
-from asr.decoding.readings import Reading
+from asr.decoding.results.hypothesis import Hypothesis
+from asr.decoding.results.readings import Reading
 
 if TYPE_CHECKING:
     from torch import Tensor

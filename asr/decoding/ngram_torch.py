@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from asr.decoding.ngram import END_ID, NGramModel
+from asr.lm.ngram import END_ID, NGramModel
 
 MOST_CELLS = 1 << 23  # of a table of all states and units; 8 bytes a cell
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.decoder import Decoder
-from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.results.hypothesis import Hypothesis
 from asr.errors import AsrError, DecodingError
 from asr.progress import setup_logging
 

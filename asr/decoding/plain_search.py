@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.alignment import score_tokens
 from asr.decoding.beam_reference import Prefix, ReferenceSearch
-from asr.decoding.beam_search import INSIDE_A_WORD, NEGLIGIBLE, no_prefix_left
-from asr.decoding.beam_workspace import Settings
-from asr.decoding.log_probs import check_log_probs
-from asr.decoding.readings import Reading, readings_needed
+from asr.decoding.paths.alignment import score_tokens
+from asr.decoding.paths.log_probs import check_log_probs
 from asr.decoding.reference_knowledge import IMPOSSIBLE, Context, ReferenceKnowledge
+from asr.decoding.results.readings import Reading, readings_needed
+from asr.decoding.search.session import INSIDE_A_WORD, NEGLIGIBLE, no_prefix_left
+from asr.decoding.search.workspace import Settings
 
 log = logging.getLogger("asr")
 

@@ -9,13 +9,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from asr.decoding.biasing import Phrases, phrase_symbols
-from asr.decoding.fusion_setup import Weights
-from asr.decoding.lexicon import Lexicon
-from asr.decoding.lm_text import lm_symbols
-from asr.decoding.ngram import UNKNOWN_ID, NGramModel
-from asr.decoding.phrase_automaton import BOUNDARY
-from asr.decoding.times import split_words
+from asr.decoding.knowledge.lexicon import Lexicon
+from asr.decoding.knowledge.phrase_automaton import BOUNDARY
+from asr.decoding.knowledge.phrases import Phrases, phrase_symbols
+from asr.decoding.knowledge.tables import Weights
+from asr.decoding.results.times import split_words
+from asr.lm.ngram import UNKNOWN_ID, NGramModel
+from asr.lm.text import lm_symbols
 from asr.units import SPACE_SYMBOL, WORD_START, Units
 
 IMPOSSIBLE = -math.inf

@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.arpa_writing import write_arpa
-from asr.decoding.fusion_setup import Weights
-from asr.decoding.greedy import collapse
-from asr.decoding.hypothesis import Hypothesis
-from asr.decoding.lexicon import Lexicon
-from asr.decoding.lm_files import load_tables
-from asr.decoding.log_probs import check_log_probs
-from asr.decoding.times import split_words, timed_words, unit_spans
-from asr.decoding.vocabulary_check import spell_vocabulary
+from asr.decoding.knowledge.lexicon import Lexicon
+from asr.decoding.knowledge.tables import Weights
+from asr.decoding.knowledge.vocabulary import spell_vocabulary
+from asr.decoding.paths.greedy import collapse
+from asr.decoding.paths.log_probs import check_log_probs
+from asr.decoding.results.hypothesis import Hypothesis
+from asr.decoding.results.times import split_words, timed_words, unit_spans
 from asr.errors import DecodingError, MissingExtraError
+from asr.lm.arpa_writing import write_arpa
+from asr.lm.files import load_tables
 from asr.units import BLANK, Units
 
 EPSILON = 0

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from asr.config import FeatureConfig
+from asr.config.sections import FeatureConfig
 from asr.corpus.manifest import load_manifest
+from asr.corpus.recording import read_utterance
 from asr.corpus.utterance import Utterance
 from asr.errors import AsrError, FeatureError, UsageError
+from asr.features.augmentation.perturbation import perturb_speed
 from asr.features.extractor import FeatureExtractor
 from asr.features.normalisation import GLOBAL, SPEAKERS, CmvnStatistics, save_statistics
-from asr.features.perturbation import perturb_speed
-from asr.features.processes import ordered_map
 from asr.features.store import FeatureStoreWriter, read_marker
-from asr.features.waves import read_utterance
+from asr.processes import ordered_map
 from asr.progress import track
 
 log = logging.getLogger("asr")

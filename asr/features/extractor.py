@@ -10,7 +10,7 @@ import logging
 import numpy as np
 import torch
 
-from asr.config import FeatureConfig
+from asr.config.sections import FeatureConfig
 from asr.features.mel import cosine_transform, empty_filters, lifter_weights, mel_filters
 from asr.seeding import generator_for
 

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from asr.config import FeatureConfig
+from asr.config.sections import FeatureConfig
 from asr.errors import FeatureError
 from asr.files import atomic_write
 

@@ -30,7 +30,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from asr.config import FeatureConfig
+from asr.config.sections import FeatureConfig
 from asr.errors import FeatureError
 from asr.features.store_index import StoreIndex, file_checksum
 from asr.files import atomic_write

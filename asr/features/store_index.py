@@ -24,9 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from asr.corpus.id_lookup import IdLookup
 from asr.files import atomic_write
-from asr.packed import PackedRows, PackedStrings
+from asr.packed import IdLookup, PackedRows, PackedStrings
 
 COLUMNS = {"hashes": "<u8", "ends": "<i8", "id_ends": "<i8", "numbers": "<u4", "checksums": "<u4"}
 BYTES_EACH = sum(np.dtype(kind).itemsize for kind in COLUMNS.values())

@@ -10,31 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.audio import read_audio
+from asr.corpus.recording import read_utterance
 from asr.corpus.spans import Spans
 from asr.corpus.utterance import Utterance
-from asr.errors import AsrError, CorpusError
+from asr.errors import CorpusError
 from asr.features.wave_cache import WaveCache, is_whole_steps
 
 SLACK = 16  # samples that resampling may add to what the duration says
-
-
-def read_utterance(utterance: Utterance, sample_rate: int) -> np.ndarray:
-    """Samples (N,) float32 of one utterance at a rate in Hz.
-
-    Raises:
-        AsrError: its audio is unreadable; the error names the utterance.
-    """
-    try:
-        return read_audio(
-            utterance.audio,
-            sample_rate=sample_rate,
-            start=utterance.start,
-            duration=utterance.duration,
-            channel=utterance.channel,
-        )
-    except AsrError as error:
-        raise type(error)(f"utterance {utterance.id} ({error.subject})", error.reason, error.remedy) from None
 
 
 class Waves:

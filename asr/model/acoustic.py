@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from asr.config import ModelConfig
+from asr.config.sections import ModelConfig
+from asr.model.cpu.linear import Linear
 from asr.model.front_end import ConvolutionalFrontEnd, StackingFrontEnd
-from asr.model.linear import Linear
 from asr.model.lstm import LstmStack
 from asr.units import BLANK
 

@@ -22,8 +22,8 @@ from numba.core import cgutils, config
 from numba.extending import intrinsic, overload
 from torch import Tensor
 
-from asr.compiling import COMPILES
-from asr.model.tiles import PANEL, ROWS, WIDTH, compiled, pack
+from asr.kernels.compile import COMPILES
+from asr.model.cpu.tiles import PANEL, ROWS, WIDTH, compiled, pack
 
 
 def _processor_multiplies() -> bool:

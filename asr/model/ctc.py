@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from asr.compiling import COMPILES
-from asr.errors import TrainingError
-from asr.model.ctc_kernel import forward_backward
-from asr.model.products import in_parallel
-from asr.units import BLANK, required_frames
+from asr.kernels.compile import COMPILES
+from asr.model.cpu.ctc_kernel import forward_backward
+from asr.model.cpu.products import in_parallel
+from asr.units import BLANK
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, targets: Sequence[Sequence[int]]) -> Tensor:
@@ -104,23 +103,3 @@ def per_label(losses: Tensor, targets: Sequence[Sequence[int]]) -> Tensor:
     """Divide each loss by the number of its labels (at least one), so that long utterances do not rule a batch."""
     counts = torch.tensor([max(1, len(target)) for target in targets], dtype=losses.dtype, device=losses.device)
     return losses / counts
-
-
-def check_feasible(identifiers: Sequence[str], frames: Sequence[int], targets: Sequence[Sequence[int]]) -> None:
-    """Refuse targets that cannot fit their output frames; their loss would be infinite.
-
-    Raises:
-        TrainingError: lists the offending utterances.
-    """
-    offenders = [
-        f"{identifier} ({have} frames, needs {need})"
-        for identifier, have, target in zip(identifiers, frames, targets, strict=True)
-        if have < (need := required_frames(target))
-    ]
-    if offenders:
-        shown = ", ".join(offenders[:10]) + (f" and {len(offenders) - 10} more" if len(offenders) > 10 else "")
-        raise TrainingError(
-            f"{len(offenders)} utterance(s)",
-            f"cannot emit their text in their output frames: {shown}",
-            "drop them with 'asr validate --fix' or lower model.time_reduction",
-        )

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from asr.config import ExperimentConfig, load_config, save_config
+from asr.config.experiment import ExperimentConfig, load_config, save_config
 from asr.errors import ModelError, UsageError
 from asr.features.normalisation import GLOBAL, Normaliser
 from asr.files import atomic_write

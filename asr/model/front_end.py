@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from asr.model import convolution
-from asr.model.linear import Linear, linear
+from asr.model.cpu import convolution
+from asr.model.cpu.linear import Linear, linear
 
 # Strides in time of the two convolutions, for each time reduction.
 STRIDES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 6: (3, 2)}

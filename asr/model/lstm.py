@@ -21,9 +21,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from asr.model import lstm_function
-from asr.model.dropout import Dropout
-from asr.model.linear import Linear
+from asr.model.cpu import lstm_function
+from asr.model.cpu.dropout import Dropout
+from asr.model.cpu.linear import Linear
 
 
 def reverse_within_lengths(x: Tensor, lengths: Tensor) -> Tensor:

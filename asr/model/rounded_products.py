@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from asr.model.bfloat16 import pair_group, pair_panel, round_line
-from asr.model.tiles import PANEL, ROWS, add_group, compiled, multiply_group, multiply_panel
+from asr.model.cpu.tiles import PANEL, ROWS, add_group, compiled, multiply_group, multiply_panel
 
 PAIRS = 256
 DEPTH = 1024  # pairs in a block of `times`

@@ -12,9 +12,13 @@ from pathlib import Path
 from asr.corpus.manifest import read_manifest
 from asr.corpus.utterance import Utterance
 from asr.errors import ScoringError, UsageError
-from asr.scoring.alignment import DELETION, INSERTION, SUBSTITUTION, Unit
-from asr.scoring.bootstrap import RESAMPLES, Interval, corpus_interval, macro_interval, sum_by_group
-from asr.scoring.breakdown import (
+from asr.scoring.rates.alignment import DELETION, INSERTION, SUBSTITUTION, Unit
+from asr.scoring.rates.wer import Score, Totals, score
+from asr.scoring.reading.readers import listed, read_text, read_transcripts
+from asr.scoring.reading.stm import pair_by_time
+from asr.scoring.reading.transcripts import Transcripts
+from asr.scoring.statistics.bootstrap import RESAMPLES, Interval, corpus_interval, macro_interval, sum_by_group
+from asr.scoring.statistics.breakdown import (
     Confusion,
     Group,
     Unknown,
@@ -24,13 +28,9 @@ from asr.scoring.breakdown import (
     oracle,
     unknown_words,
 )
-from asr.scoring.calibration import Calibration, calibration
-from asr.scoring.normalisation import Profile, named_profile
-from asr.scoring.readers import listed, read_text, read_transcripts
-from asr.scoring.significance import Comparison, compare
-from asr.scoring.stm import pair_by_time
-from asr.scoring.transcripts import Transcripts
-from asr.scoring.wer import Score, Totals, score
+from asr.scoring.statistics.calibration import Calibration, calibration
+from asr.scoring.statistics.significance import Comparison, compare
+from asr.scoring.text.normalisation import Profile, named_profile
 
 log = logging.getLogger("asr")
 SPEAKER_PREFIX = re.compile(r"^[^-_]+")

@@ -15,8 +15,11 @@ from typing import IO, Any, cast
 
 import torch
 
+from asr.config.experiment import ExperimentConfig
 from asr.errors import CheckpointError
 from asr.files import atomic_write
+from asr.model.acoustic import AcousticModel
+from asr.training.cost.memory import FLOAT
 
 LOGGER = logging.getLogger("asr")
 SUFFIX = ".pt"
@@ -147,3 +150,10 @@ def differing_settings(
 
 def _digest_path(path: Path) -> Path:
     return path.with_suffix(DIGEST_SUFFIX)
+
+
+def disk_of(config: ExperimentConfig, model: AcousticModel, checkpoint_bytes: int) -> int:
+    """Bytes of the checkpoints folder at the end: resumable states, and weights of the epochs to average."""
+    weights = FLOAT * sum(tensor.numel() for tensor in model.state_dict().values())
+    settings = config.training
+    return settings.keep * checkpoint_bytes + min(settings.average, settings.epochs) * weights

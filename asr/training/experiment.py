@@ -10,30 +10,24 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from asr.config import ExperimentConfig, save_config
-from asr.corpus.manifest import Manifest
-from asr.features.normalisation import Normaliser
-from asr.features.store import FeatureStore
+from asr.batches.examples import Examples
+from asr.batches.sets import TrainingSet, load_sets
+from asr.config.experiment import ExperimentConfig, save_config
 from asr.model.acoustic import AcousticModel
 from asr.model.directory import build_model, save_model
-from asr.training.audio_sets import load_audio_sets
-from asr.training.averaging import average_weights
+from asr.training.cost.allocator import keep_freed_memory, prepare_little_ahead
 from asr.training.determinism import deterministic_algorithms
-from asr.training.distributed import World, check_batches, joined, world_of
-from asr.training.elastic import admit, dismiss
-from asr.training.examples import Examples, refuse_shared
-from asr.training.fine_tuning import begin_from
-from asr.training.heap import keep_freed_memory, prepare_little_ahead
-from asr.training.sharded_sets import load_sharded_sets, shards_of
-from asr.training.stored_source import StoredSource
-from asr.training.trainer import Trainer, TrainingSet
+from asr.training.processes.restart import admit, dismiss
+from asr.training.processes.world import World, check_batches, joined, world_of
+from asr.training.trainer import Trainer
 from asr.training.validation import ValidationResult, validate
+from asr.training.weights.averaging import average_weights
+from asr.training.weights.begin_from import begin_from
 from asr.units import Units
 
 LOGGER = logging.getLogger("asr")
@@ -129,46 +123,6 @@ def _fingerprint(config: ExperimentConfig, units: Units, train: TrainingSet, dev
     for part in (units.symbols, [train.identity(), dev.identity()]):
         digest.update("\0".join(part).encode())
     return digest.hexdigest()
-
-
-def load_sets(
-    config: ExperimentConfig, data: Path, units: Units, device: torch.device, leave_out: Collection[str] = ()
-) -> tuple[TrainingSet, Examples, Normaliser]:
-    """Training and dev examples of a data folder, and what normalises the features a model of it will hear.
-
-    Args:
-        config: the experiment.
-        data: data folder.
-        units: of the model.
-        device: where features of waves are computed.
-        leave_out: ids to do without; shards are taken whole.
-
-    Raises:
-        AsrError: anything wrong with manifests, features or texts of the others.
-    """
-    shards = shards_of(config, data)
-    if shards is not None:
-        return load_sharded_sets(config, shards, data, units, device)
-    train_set, dev_set = (Manifest(data / f"{name}.jsonl", leave_out) for name in ("train", "dev"))
-    if config.features.source == "audio":
-        return load_audio_sets(config, train_set, dev_set, units, device)
-    return _load_stored_sets(config, data, train_set, dev_set, units)
-
-
-def _load_stored_sets(
-    config: ExperimentConfig, data: Path, train_set: Manifest, dev_set: Manifest, units: Units
-) -> tuple[Examples, Examples, Normaliser]:
-    stores = {name: FeatureStore.open(data / "features" / name, config.features) for name in ("train", "dev")}
-    train_normaliser = Normaliser.of_directory(data / "features" / "train", config.features)
-    dev_normaliser = train_normaliser
-    if config.features.normalisation == "speaker":
-        dev_normaliser = Normaliser.of_directory(data / "features" / "dev", config.features)
-    train_source = StoredSource(train_set, stores["train"], train_normaliser)
-    train = Examples(train_set, train_source, units, config, training=True)
-    refuse_shared(train.shared_with(utterance.id for utterance in dev_set))
-    dev_source = StoredSource(dev_set, stores["dev"], dev_normaliser)
-    dev = Examples(dev_set, dev_source, units, config, training=False)
-    return train, dev, train_normaliser
 
 
 def _card(config: ExperimentConfig, data: Path, train: TrainingSet, dev: Examples, summary: TrainingSummary) -> str:

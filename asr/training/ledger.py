@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 
-from asr.config import ExperimentConfig
+from asr.config.experiment import ExperimentConfig
 from asr.model.acoustic import AcousticModel
-from asr.training.footprint import FLOAT, PeakMemory, estimate_memory, expected_peak
-from asr.training.forecast import Plannable, count_work, fit_times
-from asr.training.update import Share
+from asr.training.checkpoint import disk_of
+from asr.training.cost.duration import Plannable, count_work, fit_times
+from asr.training.cost.memory import PeakMemory, estimate_memory, expected_peak
+from asr.training.processes.share import Share
 
 PLANNING_SECONDS = 2.0  # taken from training to count its updates
 FIRST_UPDATES = 20  # measured before the expectation stands; the very first is left out
@@ -122,13 +123,6 @@ class Ledger:
         seconds = sum(self.epochs) / len(self.epochs) if self.epochs else 0.0
         disk = sum(path.stat().st_size for path in checkpoints.iterdir() if path.is_file())
         return Cost(updates, seconds, self.memory.observe(), disk)
-
-
-def disk_of(config: ExperimentConfig, model: AcousticModel, checkpoint_bytes: int) -> int:
-    """Bytes of the checkpoints folder at the end: resumable states, and weights of the epochs to average."""
-    weights = FLOAT * sum(tensor.numel() for tensor in model.state_dict().values())
-    settings = config.training
-    return settings.keep * checkpoint_bytes + min(settings.average, settings.epochs) * weights
 
 
 def compare_costs(expected: Cost, fact: Cost) -> str:

@@ -18,30 +18,28 @@ from typing import Any
 
 import torch
 
-from asr.config import ExperimentConfig
+from asr.batches.examples import Batch, Examples
+from asr.batches.plan import EpochPlan, require_order
+from asr.batches.sets import TrainingSet
+from asr.config.experiment import ExperimentConfig
 from asr.errors import CheckpointError, TrainingError
 from asr.model.acoustic import AcousticModel
 from asr.seeding import generator_for
-from asr.training.averaging import EpochResult, choose_epochs, epoch_path, prune_epochs, save_epoch
-from asr.training.batch_order import require_order
 from asr.training.checkpoint import checkpoint_path, differing_settings, load_newest, save_checkpoint, state_bytes
-from asr.training.distributed import World
-from asr.training.epoch_plan import EpochPlan
-from asr.training.examples import Batch, Examples
-from asr.training.footprint import memory_now
-from asr.training.heap import FreedMemory
-from asr.training.journal import BlankAlarm, Journal
+from asr.training.cost.allocator import FreedMemory
+from asr.training.cost.memory import memory_now
 from asr.training.ledger import Ledger, compare_costs
-from asr.training.memory import stretched
-from asr.training.schedule import learning_rate
-from asr.training.sharing import SharedEpoch
-from asr.training.stream import StreamExamples
-from asr.training.update import Share, Updater
+from asr.training.metrics import BlankAlarm, Journal
+from asr.training.processes.share import Share, SharedEpoch
+from asr.training.processes.world import World
+from asr.training.step.schedule import learning_rate
+from asr.training.step.splitting import stretched
+from asr.training.step.update import Updater
 from asr.training.validation import validate
+from asr.training.weights.averaging import EpochResult, choose_epochs, epoch_path, prune_epochs, save_epoch
 from asr.units import Units
 
 LOGGER = logging.getLogger("asr")
-TrainingSet = Examples | StreamExamples
 
 
 @dataclass

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import torch
 
-from asr.batching import deal, padded_seconds, plan_in_order
-from asr.config import BatchingConfig
-from asr.decoding.greedy import GreedyDecoder
+from asr.batches.examples import Examples
+from asr.batches.plan import deal, padded_seconds, plan_in_order
+from asr.config.sections import BatchingConfig
+from asr.decoding.paths.greedy import GreedyDecoder
 from asr.model.acoustic import AcousticModel
 from asr.model.ctc import ctc_loss, per_label
 from asr.model.directory import seconds_per_frame
-from asr.scoring.wer import score
-from asr.training.distributed import World
-from asr.training.examples import Examples
+from asr.scoring.rates.wer import score
+from asr.training.processes.world import World
 from asr.units import Units, required_frames
 
 BATCHING = BatchingConfig(seconds=120.0, utterances=16)

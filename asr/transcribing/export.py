@@ -8,11 +8,12 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from asr.config import DecodingConfig, load_config, save_config
+from asr.config.experiment import load_config, save_config
+from asr.config.sections import DecodingConfig
 from asr.errors import ConfigError, UsageError
 from asr.files import atomic_directory
 from asr.model.directory import CONFIG, WEIGHTS, load_trained
-from asr.transcribing.decoders import CONFIDENCE, LEXICON, LM, load_recognizer
+from asr.transcribing.choosing import CONFIDENCE, LEXICON, LM, load_recognizer
 
 TUNED = "tuned.yaml"
 
@@ -40,7 +41,7 @@ def export_model(
         UsageError: `out` is a folder of something else.
         AsrError: what was given cannot be decoded with together.
     """
-    from asr.decoding.lm_files import load_lm
+    from asr.lm.files import load_lm
 
     model, out = Path(model), Path(out)
     if out.exists() and not (out / WEIGHTS).is_file():

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import torch
 
-from asr.audio import read_audio, resample
-from asr.batching import Item, plan_in_order
-from asr.config import BatchingConfig
-from asr.decoding.biasing import Phrases
+from asr.audio.reading import read_audio, resample
+from asr.batches.plan import Item, plan_in_order
+from asr.config.sections import BatchingConfig
 from asr.decoding.decoder import BatchDecoder, Decoder
-from asr.decoding.greedy import GreedyDecoder
-from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.knowledge.phrases import Phrases
+from asr.decoding.paths.greedy import GreedyDecoder
+from asr.decoding.results.hypothesis import Hypothesis
 from asr.errors import AudioError, UsageError
 from asr.features.extractor import FeatureExtractor
 from asr.model.directory import TrainedModel, load_trained
 from asr.transcribing.transcript import Transcript, transcript_of
 
 if TYPE_CHECKING:
-    from asr.decoding.recipe import DecoderRecipe
+    from asr.decoding.from_files import DecoderRecipe
 
 R = TypeVar("R")
 LOGGER = logging.getLogger("asr")

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.audio import read_audio
+from asr.audio.reading import read_audio
 from asr.errors import AsrError, AudioError, UsageError
 from asr.files import atomic_write
 from asr.progress import track
 from asr.transcribing.recognizer import Recognizer
-from asr.transcribing.transcript import Transcript
-from asr.transcribing.writers import Format, render, render_line
+from asr.transcribing.transcript import Format, Transcript, render, render_line
 
 LOGGER = logging.getLogger("asr")
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".aiff", ".aif", ".au", ".caf", ".w64"})

@@ -5,7 +5,7 @@ import pytest
 from tests_model import RATE
 
 from asr.__main__ import run
-from asr.audio import write_audio
+from asr.audio.reading import write_audio
 from asr.corpus.manifest import load_manifest, write_manifest
 from asr.corpus.utterance import Utterance
 

@@ -13,10 +13,10 @@ import yaml
 from tests_model import RATE, sounds, write_model
 
 from asr.__main__ import run
-from asr.audio import write_audio
+from asr.audio.reading import write_audio
 from asr.corpus.manifest import write_manifest
 from asr.corpus.utterance import Utterance
-from asr.decoding.log_probs import write_log_probs
+from asr.decoding.paths.log_probs import write_log_probs
 from asr.errors import AsrError
 from asr.units import BLANK_SYMBOL, Units
 

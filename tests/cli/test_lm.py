@@ -7,9 +7,9 @@ import pytest
 from slow_ngrams import made_up_text
 
 from asr.__main__ import run
-from asr.config import UnitsConfig
-from asr.decoding.arpa import read_arpa
-from asr.decoding.ngram import NGramModel
+from asr.config.sections import UnitsConfig
+from asr.lm.arpa_reading import read_arpa
+from asr.lm.ngram import NGramModel
 from asr.units import Units, build_units
 
 TEXT = "".join(" ".join(sentence) + "\n" for sentence in made_up_text(200, 60))

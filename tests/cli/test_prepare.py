@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asr.__main__ import run
-from asr.audio import write_audio
+from asr.audio.reading import write_audio
 from asr.corpus.manifest import load_manifest
 
 

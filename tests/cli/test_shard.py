@@ -4,8 +4,8 @@ import pytest
 from tests_toy import write_toy_data
 
 from asr.__main__ import run
-from asr.config import save_config
-from asr.corpus.shard_index import INDEX
+from asr.config.experiment import save_config
+from asr.shards.index import INDEX
 
 
 @pytest.fixture

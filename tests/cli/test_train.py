@@ -7,7 +7,7 @@ import pytest
 from tests_toy import toy_config, write_toy_data
 
 from asr.__main__ import run
-from asr.config import save_config
+from asr.config.experiment import save_config
 
 
 @pytest.fixture

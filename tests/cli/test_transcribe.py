@@ -11,7 +11,7 @@ import soundfile
 from tests_model import RATE, sounds
 
 from asr.__main__ import run
-from asr.audio import read_audio, write_audio
+from asr.audio.reading import read_audio, write_audio
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 import pytest
 
-from asr.corpus.manifest import load_manifest, write_manifest
-from asr.corpus.manifest_lines import ManifestLines
+from asr.corpus.manifest import ManifestLines, load_manifest, write_manifest
 from asr.corpus.utterance import Utterance
 from asr.errors import CorpusError
 

@@ -13,8 +13,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.audio import write_audio
-from asr.config import UnitsConfig
+from asr.audio.reading import write_audio
+from asr.config.sections import UnitsConfig
 from asr.corpus.manifest import load_manifest, write_manifest
 from asr.corpus.utterance import Utterance
 from asr.corpus.validation import compare, fix, validate

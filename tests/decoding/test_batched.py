@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from asr.decoding.batched import decode_batches
-from asr.decoding.greedy import GreedyDecoder
+from asr.decoding.paths.greedy import GreedyDecoder
 from asr.errors import DecodingError
 from asr.units import BLANK_SYMBOL, Units
 

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.decoding.automaton import build_model
 from asr.decoding.beam import BeamDecoder, BeamOptions
 from asr.decoding.beam_reference import ReferenceSearch
-from asr.decoding.biasing import Phrases
-from asr.decoding.fusion_setup import Weights
-from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.lexicon import Lexicon
+from asr.decoding.knowledge.lexicon import Lexicon
+from asr.decoding.knowledge.phrases import Phrases
+from asr.decoding.knowledge.tables import Weights
 from asr.decoding.reference_knowledge import ReferenceKnowledge
 from asr.errors import DecodingError
+from asr.lm.automaton import build_model
+from asr.lm.kneser_ney import train_ngrams
 from asr.units import BLANK_SYMBOL, Units
 
 CHARACTERS = Units("characters", [BLANK_SYMBOL, " ", *"abcd"])
@@ -122,7 +122,7 @@ def test_ten_thousand_soft_frames_neither_underflow_nor_grow_without_bound():
 def test_a_tiny_node_store_changes_nothing(monkeypatch):
     log_probs = random_log_probs(300, len(CHARACTERS), 9, sharpness=1.0)
     expected = DECODER.decode(log_probs)
-    monkeypatch.setattr("asr.decoding.beam_search.FIRST_ROOM", 1)
+    monkeypatch.setattr("asr.decoding.search.session.FIRST_ROOM", 1)
     small = BeamDecoder(CHARACTERS, 0.04, options=BeamOptions(beam=16, nbest=3), lm=WORD_LM)
     assert small.decode(log_probs) == expected
 
@@ -243,7 +243,7 @@ def test_the_compiled_search_is_kept_on_disk():
     """A second process finds every compiled function in the cache and compiles none."""
     program = (
         "import numpy as np\n"
-        "from asr.decoding.beam import BeamDecoder\nfrom asr.decoding import beam_entries, pinned\n"
+        "from asr.decoding.beam import BeamDecoder\nfrom asr.decoding.search import entries as beam_entries, pinned\n"
         "from asr.units import Units\n"
         "units = Units('characters', ['<blank>', ' ', 'a'])\n"
         "BeamDecoder(units, 1.0).decode(np.log(np.full((4, 3), 1 / 3, np.float32)))\n"

@@ -12,15 +12,15 @@ from functools import cache
 import numpy as np
 import pytest
 
-from asr.decoding.automaton import build_model
 from asr.decoding.beam import BeamDecoder, BeamOptions
 from asr.decoding.beam_reference import ReferenceSearch
-from asr.decoding.beam_workspace import Settings
-from asr.decoding.biasing import Phrases
-from asr.decoding.fusion_setup import Weights
-from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.lexicon import Lexicon
+from asr.decoding.knowledge.lexicon import Lexicon
+from asr.decoding.knowledge.phrases import Phrases
+from asr.decoding.knowledge.tables import Weights
 from asr.decoding.reference_knowledge import ReferenceKnowledge
+from asr.decoding.search.workspace import Settings
+from asr.lm.automaton import build_model
+from asr.lm.kneser_ney import train_ngrams
 from asr.units import BLANK_SYMBOL, Units
 
 CASES = 1000

@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.decoding.automaton import build_model
 from asr.decoding.beam import BeamDecoder, BeamOptions
 from asr.decoding.beam_torch import BatchedBeamDecoder, likely_units
-from asr.decoding.fusion_setup import Weights
-from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.lm_text import split_characters
+from asr.decoding.knowledge.tables import Weights
 from asr.errors import DecodingError
+from asr.lm.automaton import build_model
+from asr.lm.kneser_ney import train_ngrams
+from asr.lm.text import split_characters
 from asr.units import BLANK_SYMBOL, Units
 
 CHARACTERS = Units("characters", [BLANK_SYMBOL, " ", *"abcd"])

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from asr.decoding.automaton import build_model
 from asr.decoding.beam_torch_step import (
     EMPTY,
     STAYED,
@@ -19,9 +18,10 @@ from asr.decoding.beam_torch_step import (
     with_unit,
 )
 from asr.decoding.beam_torch_texts import tensor_texts
-from asr.decoding.kneser_ney import train_ngrams
+from asr.decoding.knowledge.texts import no_texts
 from asr.decoding.ngram_torch import TensorNGram
-from asr.decoding.same_text import no_texts
+from asr.lm.automaton import build_model
+from asr.lm.kneser_ney import train_ngrams
 
 CPU = torch.device("cpu")
 FREE = Scorer(None, 0.0, torch.zeros(3))

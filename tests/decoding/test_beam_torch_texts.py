@@ -19,7 +19,7 @@ from asr.decoding.beam_torch_texts import (
     text_after,
     text_groups,
 )
-from asr.decoding.same_text import MODULUS, no_texts, number_of, texts_of
+from asr.decoding.knowledge.texts import MODULUS, no_texts, number_of, texts_of
 from asr.units import BLANK, BLANK_SYMBOL, Units
 
 CPU = torch.device("cpu")

@@ -5,10 +5,10 @@ import pytest
 import torch
 from slow_ngrams import made_up_text
 
-from asr.decoding.automaton import build_model
-from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.ngram import END_ID
 from asr.decoding.ngram_torch import TensorNGram
+from asr.lm.automaton import build_model
+from asr.lm.kneser_ney import train_ngrams
+from asr.lm.ngram import END_ID
 
 CPU = torch.device("cpu")
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asr.decoding.automaton import build_model
 from asr.decoding.beam import BeamOptions
-from asr.decoding.kneser_ney import train_ngrams
+from asr.decoding.from_files import DecoderRecipe
 from asr.decoding.parallel import _is_worthwhile, decode_all
-from asr.decoding.recipe import DecoderRecipe
 from asr.errors import DecodingError
+from asr.lm.automaton import build_model
+from asr.lm.kneser_ney import train_ngrams
 from asr.units import BLANK_SYMBOL, Units
 
 UNITS = [BLANK_SYMBOL, " ", *"abc"]
@@ -116,7 +116,7 @@ WORKING = """
 import os
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.results.hypothesis import Hypothesis
 
 class Decoder:
     def decode(self, log_probs):

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 import asr.decoding.beam
-from asr.decoding.automaton import build_model
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.biasing import Phrases
-from asr.decoding.fusion_setup import Weights
-from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.lexicon import Lexicon
-from asr.decoding.lm_text import split_characters
+from asr.decoding.knowledge.lexicon import Lexicon
+from asr.decoding.knowledge.phrases import Phrases
+from asr.decoding.knowledge.tables import Weights
 from asr.decoding.plain_search import PlainSearch
 from asr.errors import DecodingError
+from asr.lm.automaton import build_model
+from asr.lm.kneser_ney import train_ngrams
+from asr.lm.text import split_characters
 from asr.units import BLANK_SYMBOL, Units
 
 CHARACTERS = Units("characters", [BLANK_SYMBOL, " ", *"abcd"])
@@ -149,12 +149,12 @@ def test_a_frame_that_leaves_nothing_is_named_alike():
 
 WITHOUT_COMPILING = """
 import numpy as np, torch
-from asr.compiling import COMPILES
-from asr.decoding.alignment import place_tokens
-from asr.decoding.automaton import build_model
+from asr.kernels.compile import COMPILES
+from asr.decoding.paths.alignment import place_tokens
+from asr.lm.automaton import build_model
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.lexicon import Lexicon
+from asr.lm.kneser_ney import train_ngrams
+from asr.decoding.knowledge.lexicon import Lexicon
 from asr.model.ctc import ctc_loss
 from asr.model.lstm import LstmStack
 from asr.units import BLANK_SYMBOL, Units

@@ -5,15 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from asr.decoding.alignment import align_tokens
-from asr.decoding.arpa_writing import write_arpa
-from asr.decoding.automaton import build_model
-from asr.decoding.fusion_setup import Weights
-from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.lexicon import Lexicon
-from asr.decoding.lm_files import save_lm
+from asr.decoding.knowledge.lexicon import Lexicon
+from asr.decoding.knowledge.tables import Weights
+from asr.decoding.paths.alignment import align_tokens
 from asr.decoding.wfst import WfstDecoder, ctc_arcs, lexicon_arcs, scaled, spell_words
 from asr.errors import DecodingError, MissingExtraError
+from asr.lm.arpa_writing import write_arpa
+from asr.lm.automaton import build_model
+from asr.lm.files import save_lm
+from asr.lm.kneser_ney import train_ngrams
 from asr.units import BLANK_SYMBOL, Units, required_frames
 
 UNITS = Units("characters", [BLANK_SYMBOL, " ", "a", "b"])

@@ -8,7 +8,7 @@ import pytest
 from tests_model import RATE, sounds, write_model
 
 from asr.__main__ import run
-from asr.audio import write_audio
+from asr.audio.reading import write_audio
 from asr.corpus.manifest import write_manifest
 from asr.corpus.utterance import Utterance
 

@@ -56,7 +56,7 @@ def test_commands(command: str, folder: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_profile_of_the_page(folder: Path) -> None:
-    from asr.scoring.normalisation import named_profile
+    from asr.scoring.text.normalisation import named_profile
 
     assert named_profile("mine.yaml").apply("Okay: uh 5 per cent!") == "ok five percent"
 

@@ -7,14 +7,14 @@ import pytest
 import soundfile
 import torch
 
-from asr.config import FeatureConfig
+from asr.config.sections import FeatureConfig
 from asr.corpus.manifest import write_manifest
 from asr.corpus.utterance import Utterance
 from asr.errors import AudioError, FeatureError, UsageError
+from asr.features.augmentation.perturbation import perturb_speed
 from asr.features.computing import compute_features, speed_id, speeds_of
 from asr.features.extractor import fbank
 from asr.features.normalisation import GLOBAL, SPEAKERS, CmvnStatistics, load_statistics
-from asr.features.perturbation import perturb_speed
 from asr.features.store import FeatureStore, read_marker
 
 CONFIG = FeatureConfig(mel_bins=20, store_dtype="float32")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from asr.config import FeatureConfig, load_config
+from asr.config.experiment import load_config
+from asr.config.sections import FeatureConfig
 from asr.errors import ConfigError
 from asr.features.extractor import FULL_SCALE, FeatureExtractor, fbank, frame_count
 

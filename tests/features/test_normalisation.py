@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from asr.config import FeatureConfig
+from asr.config.sections import FeatureConfig
 from asr.errors import FeatureError
 from asr.features.normalisation import (
     GLOBAL,

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.config import FeatureConfig
+from asr.config.sections import FeatureConfig
 from asr.errors import FeatureError
 from asr.features.store import COMPLETE, FEATURES, IDS, INDEX, FeatureStore, FeatureStoreWriter, read_marker
 
@@ -170,7 +170,7 @@ def test_a_store_of_another_format_is_not_read(tmp_path):
 KILLED = textwrap.dedent("""
     import os, signal, sys
     import numpy as np
-    from asr.config import FeatureConfig
+    from asr.config.sections import FeatureConfig
     from asr.features import store as module
 
     directory, moment = sys.argv[1], sys.argv[2]
@@ -212,7 +212,7 @@ def test_a_killed_writer_leaves_nothing_that_reads_as_whole(tmp_path, before, mo
 FULL = textwrap.dedent("""
     import resource, signal, sys
     import numpy as np
-    from asr.config import FeatureConfig
+    from asr.config.sections import FeatureConfig
     from asr.features.store import FeatureStoreWriter
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.corpus import id_lookup
+from asr import packed as id_lookup
 from asr.features.store_index import BYTES_EACH, StoreIndex, file_checksum
 
 NAMES = [f"speaker-{number % 7}-utterance-{number:04d}" for number in range(500)]

@@ -7,10 +7,11 @@ import pytest
 import soundfile
 from tests_waves import noise
 
-from asr.audio import read_audio
+from asr.audio.reading import read_audio
+from asr.corpus.recording import read_utterance
 from asr.corpus.utterance import Utterance
 from asr.errors import AudioError, CorpusError
-from asr.features.waves import Waves, read_utterance
+from asr.features.waves import Waves
 
 
 @pytest.fixture

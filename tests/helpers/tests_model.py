@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from asr.config import ExperimentConfig
+from asr.config.experiment import ExperimentConfig
 from asr.features.normalisation import Normaliser
 from asr.model.directory import build_model, save_model
 from asr.units import BLANK_SYMBOL, Units

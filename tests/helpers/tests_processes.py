@@ -5,7 +5,7 @@ import os
 import socket
 import traceback
 
-IMPORTED_ONCE = ["asr.training.experiment", "asr.training.update", "torch.utils.tensorboard", "torch._dynamo"]
+IMPORTED_ONCE = ["asr.training.experiment", "asr.training.step.update", "torch.utils.tensorboard", "torch._dynamo"]
 
 
 def together(size, function, *arguments, seconds=120, **options):

@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 
 from asr.errors import AsrError
-from asr.training import update as update_module
-from asr.training.distributed import joined
 from asr.training.experiment import train_experiment
+from asr.training.processes.world import joined
+from asr.training.step import update as update_module
+from asr.training.step.update import Updater
 from asr.training.trainer import Trainer
-from asr.training.update import Updater
 from asr.training.validation import validate
 
 RANK = "RANK"

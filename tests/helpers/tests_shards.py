@@ -5,9 +5,9 @@ import json
 import numpy as np
 from tests_toy import BINS, LETTERS, speak, toy_config, write_set
 
-from asr.corpus.shard_indexing import IndexBuilder
-from asr.corpus.shard_samples import pack_matrix
-from asr.corpus.shards import ShardWriter, shard_key
+from asr.shards.indexing import IndexBuilder
+from asr.shards.samples import pack_matrix
+from asr.shards.tar import ShardWriter, shard_key
 from asr.units import BLANK_SYMBOL, Units
 
 UNITS = Units("characters", [BLANK_SYMBOL, " ", *LETTERS])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from asr.config import ExperimentConfig
+from asr.config.experiment import ExperimentConfig
 from asr.corpus.manifest import write_manifest
 from asr.corpus.utterance import Utterance
 from asr.features.normalisation import GLOBAL, SPEAKERS, CmvnStatistics, save_statistics

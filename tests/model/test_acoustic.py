@@ -4,7 +4,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from asr.config import ModelConfig
+from asr.config.sections import ModelConfig
 from asr.model.acoustic import AcousticModel
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from asr.model import bfloat16
 from asr.model.bfloat16 import AVAILABLE, pack_pairs, pair_group, pair_panel, round_line, rounding
-from asr.model.tiles import PANEL, ROWS, compiled, multiply_group, multiply_panel, padded
+from asr.model.cpu.tiles import PANEL, ROWS, compiled, multiply_group, multiply_panel, padded
 
 on_such_processors = pytest.mark.skipif(not AVAILABLE, reason="this processor does not multiply bfloat16")
 

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr.batches.rows import check_feasible
 from asr.errors import TrainingError
-from asr.model.ctc import check_feasible, ctc_loss, per_label
+from asr.model.ctc import ctc_loss, per_label
 from asr.units import required_frames
 
 

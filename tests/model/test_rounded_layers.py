@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from asr.model import bfloat16, convolution, lstm_function
+from asr.model import bfloat16
 from asr.model.bfloat16 import AVAILABLE
-from asr.model.convolution import convolutions
-from asr.model.dropout import Dropout
-from asr.model.linear import Linear
+from asr.model.cpu import convolution, lstm_function
+from asr.model.cpu.convolution import convolutions
+from asr.model.cpu.dropout import Dropout
+from asr.model.cpu.linear import Linear
+from asr.model.cpu.lstm_function import recurrence, trains_with_kernels
+from asr.model.cpu.tiles import PANEL
 from asr.model.lstm import LstmLayer
-from asr.model.lstm_function import recurrence, trains_with_kernels
-from asr.model.tiles import PANEL
 
 on_such_processors = pytest.mark.skipif(not AVAILABLE, reason="this processor does not multiply bfloat16")
 CPU = torch.device("cpu")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from asr.model.bfloat16 import AVAILABLE
-from asr.model.products import real_rows, times, transposed_times
+from asr.model.cpu.products import real_rows, times, transposed_times
 from asr.model.rounded_products import BLOCK_COLUMNS, BLOCK_ROWS, DEPTH, PAIRS
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="this processor does not multiply bfloat16")

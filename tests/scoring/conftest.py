@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.audio import write_audio
+from asr.audio.reading import write_audio
 from asr.scoring.evaluate import Evaluation, Options, evaluate
 
 REFS = {

@@ -15,7 +15,7 @@ import pytest
 
 import asr
 from asr.scoring.evaluate import Options, evaluate
-from asr.scoring.significance import mapsswe
+from asr.scoring.statistics.significance import mapsswe
 
 TABLE = Path(__file__).with_name("data") / "sclite_counts.tsv"
 SCLITE = shutil.which("sclite") or shutil.which("sclite", path="/usr/lib/sctk/bin")

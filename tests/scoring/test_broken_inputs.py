@@ -7,7 +7,7 @@ import pytest
 
 from asr.errors import AsrError
 from asr.scoring.evaluate import Options, evaluate
-from asr.scoring.readers import read_transcripts
+from asr.scoring.reading.readers import read_transcripts
 
 WHOLE = {
     "trn": "go home (u1)\n(u2)\na (u3)\n",

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from asr.scoring.evaluate import Evaluation, Options, evaluate
-from asr.scoring.report_html import write_html
+from asr.scoring.report.html import write_html
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [

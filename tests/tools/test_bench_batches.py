@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.results.hypothesis import Hypothesis
 from asr.errors import DecodingError
 
 BENCH = Path(__file__).resolve().parents[2] / "tools" / "bench"

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.decoding.automaton import build_model
-from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.log_probs import read_log_probs
-from asr.decoding.spellings import score_text
-from asr.scoring.readers import read_transcripts
+from asr.decoding.paths.log_probs import read_log_probs
+from asr.decoding.paths.text_score import score_text
+from asr.lm.automaton import build_model
+from asr.lm.kneser_ney import train_ngrams
+from asr.scoring.reading.readers import read_transcripts
 from asr.units import BLANK_SYMBOL, Units
 
 BENCH = Path(__file__).resolve().parents[2] / "tools" / "bench"

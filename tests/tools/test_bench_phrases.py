@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr.decoding.automaton import build_model
-from asr.decoding.kneser_ney import train_ngrams
+from asr.lm.automaton import build_model
+from asr.lm.kneser_ney import train_ngrams
 from asr.units import BLANK_SYMBOL, Units
 
 BENCH = Path(__file__).resolve().parents[2] / "tools" / "bench"

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from asr.config import ExperimentConfig
+from asr.config.experiment import ExperimentConfig
 from asr.corpus.manifest import load_manifest
 from asr.corpus.validation import validate
 from asr.features.store import FeatureStore
-from asr.training.target_check import check_targets
+from asr.training.checks.data import check_targets
 from asr.units import Units
 
 PATH = Path(__file__).parents[2] / "tools" / "memory.py"

@@ -12,7 +12,7 @@ from tests_waves import decibels, power, write_noises
 
 from asr.corpus.manifest import load_manifest, write_manifest
 from asr.corpus.utterance import Utterance
-from asr.features.sound_folder import SoundFolder
+from asr.features.augmentation.sound_folder import SoundFolder
 
 PATH = Path(__file__).parents[2] / "tools" / "noise_robustness.py"
 SPEC = importlib.util.spec_from_file_location("noise_robustness", PATH)

@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 
-from asr.config import ExperimentConfig
+from asr.config.experiment import ExperimentConfig
 from asr.errors import CheckpointError
 from asr.training.checkpoint import (
     differing_settings,

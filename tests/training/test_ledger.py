@@ -8,15 +8,16 @@ import pytest
 import torch
 from tests_toy import toy_config
 
-from asr.config import save_config
+from asr.batches.examples import Batch
+from asr.batches.plan import EpochPlan
+from asr.config.experiment import save_config
 from asr.model.directory import build_model
 from asr.training import ledger as ledger_module
-from asr.training.epoch_plan import EpochPlan
-from asr.training.examples import Batch
+from asr.training.checkpoint import disk_of
+from asr.training.cost.memory import expected_peak
 from asr.training.experiment import train_experiment
-from asr.training.footprint import expected_peak
-from asr.training.ledger import Cost, Ledger, compare_costs, disk_of
-from asr.training.update import Share
+from asr.training.ledger import Cost, Ledger, compare_costs
+from asr.training.processes.share import Share
 from asr.units import BLANK_SYMBOL, Units
 
 CPU = torch.device("cpu")

@@ -14,7 +14,7 @@ from tests_toy import toy_config, write_toy_data
 
 from asr.training.checkpoint import list_checkpoints, load_checkpoint, load_newest
 from asr.training.experiment import train_experiment
-from asr.training.precision import gradient_scaler
+from asr.training.step.precision import gradient_scaler
 from asr.training.trainer import Trainer
 
 EVERYTHING = toy_config(
@@ -46,7 +46,7 @@ def scaler_that_starts_too_high(precision, device):
 
 def train(data, experiment, **options):
     # PyTorch's own LSTM computes in float16 on any CPU.
-    patched = patch("asr.training.update.gradient_scaler", scaler_that_starts_too_high)
+    patched = patch("asr.training.step.update.gradient_scaler", scaler_that_starts_too_high)
     with torch.backends.mkldnn.flags(enabled=False), patched:
         return train_experiment(EVERYTHING, data, experiment, device="cpu", threads=1, **options)
 

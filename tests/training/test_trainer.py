@@ -12,15 +12,15 @@ import torch
 from safetensors.torch import load_file
 from tests_toy import toy_config
 
-from asr.config import save_config
+from asr.config.experiment import save_config
 from asr.errors import CheckpointError, FeatureError, TrainingError
 from asr.model.acoustic import AcousticModel
 from asr.model.directory import load_trained
-from asr.training import objective
 from asr.training.checkpoint import list_checkpoints, load_newest
 from asr.training.experiment import train_experiment
+from asr.training.step import loss as objective
+from asr.training.step.update import Updater
 from asr.training.trainer import Trainer
-from asr.training.update import Updater
 
 WEIGHTS = "model/model.safetensors"
 TOOL = Path(__file__).parents[2] / "tools" / "kill_resume.py"

@@ -7,12 +7,12 @@ import pytest
 import torch
 from tests_toy import toy_config
 
+from asr.batches.examples import Examples
+from asr.batches.stored import StoredSource
 from asr.corpus.manifest import load_manifest
 from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
 from asr.model.directory import build_model
-from asr.training.examples import Examples
-from asr.training.stored_source import StoredSource
 from asr.training.validation import validate
 from asr.units import Units
 

@@ -3,7 +3,7 @@
 import pytest
 from tests_model import RATE, sounds, write_model
 
-from asr.audio import write_audio
+from asr.audio.reading import write_audio
 from asr.transcribing.recognizer import Recognizer
 
 

@@ -8,8 +8,8 @@ import torch
 from tests_model import RATE, sounds, write_model
 
 import asr
-from asr.audio import write_audio
-from asr.config import load_config, save_config
+from asr.audio.reading import write_audio
+from asr.config.experiment import load_config, save_config
 from asr.errors import AudioError, ConfigError, ModelError, UsageError
 from asr.model.directory import load_trained
 from asr.transcribing.recognizer import Recognizer

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from tests_model import RATE, sounds, write_model
 
 from asr.__main__ import run
-from asr.audio import encode_audio, write_audio
+from asr.audio.reading import encode_audio, write_audio
 from asr.errors import DecodingError, UsageError
 from asr.transcribing.recognizer import Recognizer
 from asr.transcribing.recordings import find_recordings, transcribe_recordings

@@ -6,10 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.decoding.hypothesis import Hypothesis, Word
+from asr.decoding.results.hypothesis import Hypothesis, Word
 from asr.errors import UsageError
-from asr.transcribing.transcript import Segment, Transcript, TranscriptWord, transcript_of
-from asr.transcribing.writers import FORMATS, check_format, render, render_line
+from asr.transcribing.transcript import (
+    FORMATS,
+    Segment,
+    Transcript,
+    TranscriptWord,
+    check_format,
+    render,
+    render_line,
+    transcript_of,
+)
 
 WORDS = [TranscriptWord("guten", 0.1, 0.4, 0.9), TranscriptWord("tag", 0.5, 0.8, 0.75)]
 SPOKEN = Transcript("guten tag", 1.0, [Segment(0, 0.1, 0.8, "guten tag", WORDS)])

@@ -33,10 +33,10 @@ import numpy as np
 import synthetic_posteriors
 
 from asr.decoding.beam import BeamOptions
-from asr.decoding.fusion_setup import Weights
-from asr.decoding.log_probs import read_log_probs, read_meta
+from asr.decoding.from_files import DecoderRecipe, shared
+from asr.decoding.knowledge.tables import Weights
 from asr.decoding.parallel import Outcome, decode_all
-from asr.decoding.recipe import DecoderRecipe, shared
+from asr.decoding.paths.log_probs import read_log_probs, read_meta
 
 Row = dict[str, Any]
 Found = dict[str, str]

@@ -40,11 +40,11 @@ import synthetic_posteriors
 from decode_peers import System, Task, systems
 from rapidfuzz.distance import Levenshtein
 
-from asr.decoding.lm_files import load_lm
-from asr.decoding.log_probs import read_log_probs, read_meta
-from asr.decoding.ngram import NGramModel
-from asr.decoding.spellings import score_text
-from asr.scoring.readers import read_transcripts
+from asr.decoding.paths.log_probs import read_log_probs, read_meta
+from asr.decoding.paths.text_score import score_text
+from asr.lm.files import load_lm
+from asr.lm.ngram import NGramModel
+from asr.scoring.reading.readers import read_transcripts
 from asr.units import Units
 
 Row = dict[str, Any]

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import torch
 
-from asr.config import load_config
+from asr.batches.sets import load_sets
+from asr.config.experiment import load_config
 from asr.model.directory import build_model
 from asr.training.determinism import FIXED_WORKSPACE, WORKSPACE, deterministic_algorithms
-from asr.training.experiment import load_sets
-from asr.training.update import Share, Updater
+from asr.training.processes.share import Share
+from asr.training.step.update import Updater
 from asr.units import Units
 
 MODES = ("off", "on", "on, memory filled")

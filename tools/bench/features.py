@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-from asr.config import FeatureConfig
+from asr.config.sections import FeatureConfig
 from asr.features.extractor import FeatureExtractor
 
 RATE = 16000
@@ -57,7 +57,7 @@ def main() -> None:
 def recordings(folder: Path | None, count: int) -> Waves:
     """Waves of at most `count` files, or as many made-up ones of 1 to 6 s."""
     if folder is not None:
-        from asr.audio import read_audio
+        from asr.audio.reading import read_audio
 
         files = sorted(path for path in folder.rglob("*") if path.suffix in {".wav", ".flac", ".opus"})
         return [read_audio(path, sample_rate=RATE) for path in files[:: max(1, len(files) // count)][:count]]

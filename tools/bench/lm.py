@@ -26,9 +26,9 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from asr.decoding.lm_files import load_lm
-from asr.decoding.lm_text import read_lines
-from asr.decoding.perplexity import score_sentences, total
+from asr.lm.files import load_lm
+from asr.lm.perplexity import score_sentences, total
+from asr.lm.text import read_lines
 
 HELD_OUT = 200  # one sentence of so many
 Row = dict[str, Any]

@@ -30,7 +30,7 @@ from decode_peers import UNKNOWN_LOG10, System, Task
 from rapidfuzz.distance import Levenshtein
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.biasing import Phrases
+from asr.decoding.knowledge.phrases import Phrases
 from asr.errors import UnitsError
 from asr.units import Units
 

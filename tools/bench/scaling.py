@@ -119,12 +119,12 @@ def work(task: dict[str, Any]) -> None:
     """One process: its share of the updates, and the sum of the gradients alone."""
     import torch
 
-    from asr.config import ModelConfig, TrainingConfig
+    from asr.batches.plan import EpochPlan
+    from asr.config.sections import ModelConfig, TrainingConfig
     from asr.model.acoustic import AcousticModel
-    from asr.training.distributed import joined
-    from asr.training.epoch_plan import EpochPlan
-    from asr.training.sharing import SharedEpoch
-    from asr.training.update import Share, Updater
+    from asr.training.processes.share import Share, SharedEpoch
+    from asr.training.processes.world import joined
+    from asr.training.step.update import Updater
 
     layers, hidden = map(int, task["size"].split("x"))
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -160,7 +160,7 @@ def make_batch(utterances: int) -> Any:
     """Features and targets drawn at random, 10 s each: speed does not depend on their values."""
     import torch
 
-    from asr.training.examples import Batch
+    from asr.batches.examples import Batch
 
     generator = torch.Generator().manual_seed(1)
     features = torch.randn(utterances, 10 * FRAMES_A_SECOND, BINS, generator=generator)
@@ -199,8 +199,8 @@ def estimate(size: str, volume: int) -> list[Row]:
 
 def balance_rows(manifest: Path) -> list[Row]:
     """How well updates can be dealt, for 2, 8 and 64 processes with one, two or four batches each."""
-    from asr.batching import Item
-    from asr.config import BatchingConfig
+    from asr.batches.plan import Item
+    from asr.config.sections import BatchingConfig
     from asr.corpus.manifest import load_manifest
 
     lengths = np.array([utterance.duration for utterance in load_manifest(manifest)])
@@ -222,7 +222,7 @@ def balance_rows(manifest: Path) -> list[Row]:
 
 def busy(items: list[Any], config: Any, processes: int, batches: int) -> dict[str, tuple[float, str]]:
     """Share of their time that processes compute, by padded seconds and by longest utterance, in a shuffled epoch."""
-    from asr.batching import deal, padded_seconds, plan_epoch
+    from asr.batches.plan import deal, padded_seconds, plan_epoch
 
     plan = plan_epoch(items, config, seed=1, epoch=config.shortest_first_epochs)
     lengths = {item.id: item.seconds for item in items}

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from asr.scoring.alignment import align
+from asr.scoring.rates.alignment import align
 
 Row = dict[str, Any]
 Texts = list[str]

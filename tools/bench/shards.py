@@ -60,9 +60,9 @@ def run(phase: Callable[[Path, int], int], folder: Path, count: int) -> tuple[fl
 
 def write(folder: Path, count: int) -> int:
     """Samples into tars of a thousand, with their index."""
-    from asr.config import FeatureConfig
-    from asr.corpus.shard_indexing import IndexBuilder
-    from asr.corpus.shards import ShardWriter
+    from asr.config.sections import FeatureConfig
+    from asr.shards.indexing import IndexBuilder
+    from asr.shards.tar import ShardWriter
 
     samples = _samples(count)
     with IndexBuilder(folder, FeatureConfig(mel_bins=BINS)) as builder:
@@ -79,15 +79,15 @@ def write(folder: Path, count: int) -> int:
 
 def index(folder: Path, count: int) -> int:
     """The index made anew from the tars."""
-    from asr.config import FeatureConfig
-    from asr.corpus.shard_indexing import index_shards
+    from asr.config.sections import FeatureConfig
+    from asr.shards.indexing import index_shards
 
     return index_shards(folder, FeatureConfig(mel_bins=BINS)).utterances
 
 
 def verify(folder: Path, count: int) -> int:
     """Every byte read and compared."""
-    from asr.corpus.shard_check import check_shards
+    from asr.shards.checking import check_shards
 
     return count - len(list(check_shards(folder)))
 
@@ -125,8 +125,9 @@ def peak_mb() -> float:
 
 
 def _examples(folder: Path) -> Any:
-    from asr.config import ExperimentConfig, UnitsConfig
-    from asr.training.stream import open_stream
+    from asr.batches.streamed import open_stream
+    from asr.config.experiment import ExperimentConfig
+    from asr.config.sections import UnitsConfig
     from asr.units import build_units
 
     config = ExperimentConfig.model_validate(
@@ -144,7 +145,7 @@ def _examples(folder: Path) -> Any:
 def _samples(count: int) -> Iterator[tuple[str, dict[str, bytes]]]:
     import numpy as np
 
-    from asr.corpus.shard_samples import pack_matrix
+    from asr.shards.samples import pack_matrix
 
     generator = np.random.default_rng(1)
     noise = generator.normal(size=(1000, BINS)).astype(np.float16)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.config import UnitsConfig
-from asr.decoding.arpa_writing import write_arpa
-from asr.decoding.kneser_ney import train_ngrams
-from asr.decoding.log_probs import write_log_probs
+from asr.config.sections import UnitsConfig
+from asr.decoding.paths.log_probs import write_log_probs
+from asr.lm.arpa_writing import write_arpa
+from asr.lm.kneser_ney import train_ngrams
 from asr.units import build_units
 
 LETTERS = "etaoinshrdlcumwfgypbvk'jxqz"

@@ -8,7 +8,7 @@ whole training step: front end, stack, output, CTC, backward pass, clip, AdamW. 
 the figures are medians over the rounds, of processor time on one thread (other work on the machine disturbs it less)
 and of wall time otherwise (`--clock` chooses). Dropout is on in all of them.
 
-* `ours`: `asr.training.update.Updater`, all that `asr train` does for an update.
+* `ours`: `asr.training.step.update.Updater`, all that `asr train` does for an update.
 * `packed`: the same model over packed sequences, in a plain loop; `torch`: over the padded batch, where the backward
   direction reads padding, as plain PyTorch and torchaudio programs do; and two `nn.LSTM` a layer over reversed copies
   (on a GPU also in two streams). Before timing, the gradients of all but the padded form are compared with ours.
@@ -50,9 +50,9 @@ from torch import Tensor
 from train_peak import lstm_operations, matmul_peak, other_operations
 from train_systems import BINS, UNITS, System, build, systems
 
+from asr.batches.examples import Batch
 from asr.model.acoustic import AcousticModel
-from asr.training.examples import Batch
-from asr.training.heap import keep_freed_memory
+from asr.training.cost.allocator import keep_freed_memory
 
 Row = dict[str, Any]
 FRAMES_A_SECOND, LABELS_A_SECOND = 100, 12

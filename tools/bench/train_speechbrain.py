@@ -22,8 +22,8 @@ from speechbrain.nnet.RNN import LSTM
 from torch import Tensor, nn
 from train_systems import BINS, LEARNING_RATE, UNITS, System, padded_labels
 
+from asr.batches.examples import Batch
 from asr.model.acoustic import AcousticModel
-from asr.training.examples import Batch
 
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 

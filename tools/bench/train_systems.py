@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from asr.config import ModelConfig, TrainingConfig
+from asr.batches.examples import Batch
+from asr.config.sections import ModelConfig, TrainingConfig
 from asr.model.acoustic import AcousticModel
-from asr.model.dropout import Dropout
-from asr.model.linear import Linear
+from asr.model.cpu.dropout import Dropout
+from asr.model.cpu.linear import Linear
 from asr.model.lstm import LstmLayer, reverse_within_lengths
-from asr.training.examples import Batch
-from asr.training.update import Share, Updater
+from asr.training.processes.share import Share
+from asr.training.step.update import Updater
 
 BINS, UNITS, LEARNING_RATE = 80, 30, 1e-3
 

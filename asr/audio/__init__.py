@@ -1,0 +1,1 @@
+"""Opening audio: reading samples and what a header says of a file."""

@@ -1,0 +1,1 @@
+"""Which utterances train together, read and stacked into padded batches."""

@@ -1,0 +1,1 @@
+"""All settings of an experiment, to and from YAML."""

@@ -1,0 +1,1 @@
+"""One file a corpus or a format of corpora: each becomes a manifest."""

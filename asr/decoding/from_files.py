@@ -1,0 +1,96 @@
+"""How to build a beam decoder from files: what the command line knows, and what other processes are sent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asr.decoding.beam import BeamDecoder, BeamOptions
+from asr.decoding.knowledge.lexicon import Lexicon
+from asr.decoding.knowledge.phrases import Phrases
+from asr.decoding.knowledge.tables import Weights
+from asr.decoding.results.confidence import ConfidenceModel
+from asr.errors import DecodingError
+from asr.lm.files import load_lm
+from asr.units import Units
+
+if TYPE_CHECKING:
+    from asr.decoding.beam_torch import BatchedBeamDecoder
+
+
+@dataclass(frozen=True)
+class DecoderRecipe:
+    """Files and settings of a beam decoder; calling it builds the decoder.
+
+    Attributes:
+        units: `units.txt` of the acoustic model.
+        seconds_per_frame: of its output.
+        options: pruning and what is returned.
+        weights: of language model, words and unknown words.
+        lm: folder of an n-gram model, memory-mapped, or ARPA file.
+        lexicon: file of words, with or without pronunciations; the search is confined to them.
+        phrases: phrase -> boost.
+        confidence: file of a fitted calibration.
+    """
+
+    units: str | Path
+    seconds_per_frame: float
+    options: BeamOptions = field(default_factory=BeamOptions)
+    weights: Weights = field(default_factory=Weights)
+    lm: str | Path | None = None
+    lexicon: str | Path | None = None
+    phrases: Mapping[str, float] | None = None
+    confidence: str | Path | None = None
+
+    def __call__(self) -> BeamDecoder:
+        """Build the decoder.
+
+        Raises:
+            AsrError: a file is missing or broken, or the parts do not fit each other.
+        """
+        units = Units.load(self.units)
+        return BeamDecoder(
+            units, self.seconds_per_frame, options=self.options, weights=self.weights,
+            lm=load_lm(self.lm) if self.lm is not None else None,
+            lexicon=Lexicon.from_file(self.lexicon) if self.lexicon is not None else None,
+            phrases=Phrases(self.phrases, units) if self.phrases else None,
+            confidence=ConfidenceModel.load(self.confidence) if self.confidence is not None else None,
+        )  # fmt: skip
+
+    def in_torch(self) -> BatchedBeamDecoder:
+        """The same decoder with its search in torch.
+
+        Raises:
+            AsrError: as for building; a lexicon, phrases or a language model over words, which that search lacks.
+        """
+        from asr.decoding.beam_torch import BatchedBeamDecoder
+
+        for what, given in (("lexicon", self.lexicon), ("hotwords", self.phrases)):
+            if given is not None:
+                raise DecodingError(what, "cannot be used by the search in torch", "use the compiled search")
+        return BatchedBeamDecoder(
+            Units.load(self.units), self.seconds_per_frame, options=self.options, weights=self.weights,
+            lm=load_lm(self.lm) if self.lm is not None else None,
+            confidence=ConfidenceModel.load(self.confidence) if self.confidence is not None else None,
+        )  # fmt: skip
+
+
+@contextmanager
+def shared(recipe: DecoderRecipe) -> Iterator[DecoderRecipe]:
+    """The recipe for several processes: they all memory-map one copy of the language model.
+
+    A folder is mapped as it is; an ARPA file is built once, into a temporary folder, and not in every process.
+
+    Raises:
+        DecodingError: the language model is missing or broken.
+    """
+    if recipe.lm is None or Path(recipe.lm).is_dir():
+        yield recipe
+        return
+    with tempfile.TemporaryDirectory(prefix="asr-lm-") as folder:
+        load_lm(recipe.lm).save(Path(folder) / "lm")
+        yield replace(recipe, lm=Path(folder) / "lm")

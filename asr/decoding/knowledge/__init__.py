@@ -1,0 +1,1 @@
+"""What multiplies into a prefix: language model, lexicon, phrases."""

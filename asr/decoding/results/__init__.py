@@ -1,0 +1,1 @@
+"""Hypotheses: n-best readings, words, their times and confidence."""

@@ -1,0 +1,1 @@
+"""The CTC prefix beam search."""

@@ -1,0 +1,1 @@
+"""Weights chosen on a dev set, and rescoring of n-best lists."""

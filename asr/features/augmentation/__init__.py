@@ -1,0 +1,1 @@
+"""What training does to sound and features: speed, noise, rooms, band, gain, SpecAugment."""

@@ -1,0 +1,1 @@
+"""How loops are compiled, kept on disk and run on threads."""

@@ -1,0 +1,1 @@
+"""Word alignment and error rates."""

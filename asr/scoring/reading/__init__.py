@@ -1,0 +1,1 @@
+"""Reading transcripts of any format."""

@@ -1,0 +1,1 @@
+"""Asked before training: plan, data, overfitting one batch, learning rate."""

@@ -1,0 +1,1 @@
+"""Training with several processes: world, share of an update, restart."""

@@ -1,0 +1,1 @@
+"""One update: loss, schedule, precision, splitting a batch that does not fit."""

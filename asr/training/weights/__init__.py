@@ -1,0 +1,1 @@
+"""Weights averaged over epochs or updates, or begun from another model."""
