@@ -1,7 +1,11 @@
 # Sourced by every recipe: the common flags, time-stamped stages, and the exit code of a stage that fails.
 #
-# A recipe sets `recipe=NAME`, sources this file with its arguments, defines functions stage_0 ... stage_N with a
-# comment line `# NAME` as description in `names`, and calls `run_stages`.
+# A recipe sets `recipe=NAME` and `names`, a description of each stage, sources this file with its arguments, defines
+# functions stage_0 ... stage_N, and calls `run_stages` as a command of its own (bash forgets `set -e` in a condition).
+# In a stage every command counts: assign the output of a command to a variable before it becomes an argument, because
+# bash passes over the exit code of `asr VERB "$(asr download ...)"`.
+#
+# Everything runs in the checkout; paths given as flags are the caller's.
 
 usage() {
   cat >&2 <<TEXT
@@ -21,40 +25,67 @@ usage: recipes/$recipe/run.sh [flags]
 TEXT
 }
 
-stage=0 stop_stage=99 skip_stages="" nj="" ngpu="" corpus="" init="" seed="" settings=()
+wrong_usage() { echo "run.sh: error: $*; see --help" >&2; exit 2; }
+
+# An absolute path: a relative one starts in the folder from which the recipe was called.
+of_caller() { case "$1" in ""|/*) printf '%s' "$1" ;; *) printf '%s' "$caller/$1" ;; esac; }
+
+# Where bash has it (4.4 and newer), `set -e` also counts inside of "$(...)".
+shopt -s inherit_errexit 2>/dev/null || true
+unset CDPATH
+caller=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+[ -z "${ASR_CORPORA:-}" ] || export ASR_CORPORA="$(of_caller "$ASR_CORPORA")"
+
+last=$((${#names[@]} - 1))
+stage=0 stop_stage=$last skip_stages="" nj="" ngpu="" corpus="" init="" seed="" settings=()
 data="data/$recipe" expdir="exp/$recipe" config="conf/$recipe.yaml"
 while [ $# -gt 0 ]; do
+  case "$1" in
+    --*=*)
+      argument=$1
+      shift
+      set -- "${argument%%=*}" "${argument#*=}" "$@" ;;
+  esac
   flag=${1//_/-}
   case "$flag" in
     -h|--help) usage; exit 0 ;;
     --stage|--stop-stage|--skip-stages|--nj|--ngpu|--corpus|--data|--expdir|--config|--init|--seed|--set)
-      [ $# -ge 2 ] || { echo "run.sh: error: $flag needs a value" >&2; exit 2; } ;;
-    *) echo "run.sh: error: unknown flag $1; see --help" >&2; exit 2 ;;
+      [ $# -ge 2 ] || wrong_usage "$flag needs a value" ;;
+    *) wrong_usage "unknown flag $1" ;;
   esac
+  [ -n "$2" ] || [ "$flag" = --skip-stages ] || wrong_usage "$flag has an empty value"
   case "$flag" in
     --stage) stage=$2 ;;
     --stop-stage) stop_stage=$2 ;;
     --skip-stages) skip_stages=$2 ;;
     --nj) nj=$2 ;;
     --ngpu) ngpu=$2 ;;
-    --corpus) corpus=$2 ;;
-    --data) data=$2 ;;
-    --expdir) expdir=$2 ;;
-    --config) config=$2 ;;
-    --init) init=$2 ;;
+    --corpus) corpus=$(of_caller "$2") ;;
+    --data) data=$(of_caller "$2") ;;
+    --expdir) expdir=$(of_caller "$2") ;;
+    --config) config=$(of_caller "$2") ;;
+    --init) init=$(of_caller "$2") ;;
     --seed) seed=$2 ;;
     --set) settings+=(--set "$2") ;;
   esac
   shift 2
 done
-for number in "$stage" "$stop_stage" "${nj:-1}" "${ngpu:-0}" "${seed:-0}"; do
+for number in "$stage" "$stop_stage" "${nj:-1}" "${ngpu:-0}" "${seed:-0}" $skip_stages; do
   case "$number" in
-    ""|*[!0-9]*) echo "run.sh: error: '$number' is not a whole number; see --help" >&2; exit 2 ;;
+    *[!0-9]*|??????????*) wrong_usage "'$number' is not a whole number" ;;
   esac
 done
+[ "$stage" -le "$last" ] || wrong_usage "there is no stage $stage: the last one is $last"
+[ "$stage" -le "$stop_stage" ] || wrong_usage "--stage $stage comes after --stop-stage $stop_stage"
+[ "${nj:-1}" -ge 1 ] || wrong_usage "--nj needs a process at least"
+for number in $skip_stages; do
+  [ "$number" -le "$last" ] || wrong_usage "there is no stage $number to skip: the last one is $last"
+done
+[ -f "$config" ] || wrong_usage "there is no configuration $config"
 nj=${nj:-$(getconf _NPROCESSORS_ONLN)}
 case "$ngpu" in "") device=(--device auto) ;; 0) device=(--device cpu) ;; *) device=(--device cuda) ;; esac
-settings+=(--set "seed=${seed:-$(sed -n 's/^seed: *\([0-9]*\).*/\1/p' "$config")}")
+[ -z "$seed" ] || settings+=(--set "seed=$seed")
 from=()
 [ -z "$corpus" ] || from=(--corpus "$corpus")
 
@@ -72,7 +103,7 @@ compute_features() {
 }
 
 train_model() {
-  asr train --data "$data" --exp "$expdir" --config "$config" "${settings[@]}" "${device[@]}" --resume \
+  asr train --data "$data" --exp "$expdir" --config "$config" ${settings[@]+"${settings[@]}"} "${device[@]}" --resume \
     ${init:+--init "$init"}
 }
 
@@ -90,14 +121,17 @@ score_set() {
 }
 
 run_stages() {
-  local number code
+  local number skipped code
   for number in "${!names[@]}"; do
     [ "$number" -ge "$stage" ] && [ "$number" -le "$stop_stage" ] || continue
-    case " $skip_stages " in *" $number "*) continue ;; esac
+    for skipped in $skip_stages; do [ "$skipped" -ne "$number" ] || continue 2; done
     echo "$(date '+%Y-%m-%d %H:%M:%S') stage $number: ${names[$number]}" >&2
-    code=0
-    (set -euo pipefail; "stage_$number") || code=$?
+    set +e # not `(...) || code=$?`: after || bash takes no notice of `set -e` inside the brackets either
+    (set -euo pipefail; "stage_$number")
+    code=$?
+    set -e
     if [ "$code" -ne 0 ]; then
+      [ "$code" -ne 130 ] || { echo "run.sh: interrupted; go on with --stage $number" >&2; exit 130; }
       echo "run.sh: error: stage $number (${names[$number]}) failed with exit code $code; mend it and" \
         "run again with --stage $number" >&2
       exit "$code"

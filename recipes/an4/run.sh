@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # CMU AN4: spelled words, names and numbers; from WAV to WER. Flags: recipes/an4/run.sh --help
 set -euo pipefail
-cd "$(dirname "$0")/../.."
 recipe=an4
 names=(download prepare features units train decode score
   "language models" "tune on dev" "decode with language models" "score with language models")
-. recipes/stages.sh
+. "$(dirname "$0")/../stages.sh"
 
 stage_0() { corpus_path an4 >&2; }
 
 stage_1() {
-  asr prepare an4 --corpus "$(corpus_path an4)" --out "$data"
+  local corpus_folder
+  corpus_folder=$(corpus_path an4)
+  asr prepare an4 --corpus "$corpus_folder" --out "$data"
   asr validate "$data/train.jsonl"
   asr validate "$data/test.jsonl" --against "$data/train.jsonl"
 }
@@ -28,12 +29,14 @@ stage_6() { score_set test greedy; }
 # From here on: language models of AN4's own training text, weights tuned on the dev speakers only.
 
 stage_7() {
+  local corpus_folder
+  corpus_folder=$(corpus_path an4)
   asr lm train "$data/train.jsonl" --order 3 --out "$expdir/lm3"
   asr lm train "$data/train.jsonl" --lstm --dev "$data/dev.jsonl" --out "$expdir/lstm" --resume --device cpu \
     --set epochs=30 --set embedding=64 --set hidden=128 --set layers=1 --set batch_tokens=256 --set dropout=0.5 \
     --set patience=5
   # The words of the corpus's own dictionary, without its phones and variants such as A(2).
-  awk '{ sub(/\(.*/, "", $1); print $1 }' "$(corpus_path an4)/etc/an4.dic" | sort -u > "$expdir/words.txt"
+  awk '{ sub(/\(.*/, "", $1); print $1 }' "$corpus_folder/etc/an4.dic" | sort -u > "$expdir/words.txt"
 }
 
 stage_8() {

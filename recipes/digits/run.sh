@@ -2,10 +2,9 @@
 # The demo: synthetic connected digits, generated on the spot; trains in about two minutes on two cores.
 # Flags: recipes/digits/run.sh --help
 set -euo pipefail
-cd "$(dirname "$0")/../.."
 recipe=digits
 names=(download prepare features units train decode score transcribe)
-. recipes/stages.sh
+. "$(dirname "$0")/../stages.sh"
 
 stage_0() { echo "nothing to download: the digits are spoken by espeak-ng" >&2; }
 

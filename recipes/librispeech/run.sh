@@ -2,18 +2,16 @@
 # Mini LibriSpeech: five hours of read books; from FLAC to WER. Flags: recipes/librispeech/run.sh --help
 # LM_TEXT=FILE (plain text, upper case, also .gz or .xz) gives stage 7 more text than the training transcripts.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
 recipe=librispeech
 names=(download prepare features units train decode score
   "language model" "tune on dev" "decode with language model" "score with language model")
-. recipes/stages.sh
+. "$(dirname "$0")/../stages.sh"
 
-# The set to report: mini LibriSpeech's own dev-clean-2 unless the corpus at hand has a part of test-clean.
+# reported FOLDER: mini LibriSpeech's own dev-clean-2 unless the corpus at hand has a part of test-clean.
 reported() {
-  local root
-  root=$(corpus_path librispeech)/LibriSpeech
-  for subset in test-clean test-clean-a dev-clean-2; do
-    [ ! -d "$root/$subset" ] || { echo "$subset"; return; }
+  local subset
+  for subset in test-clean test-clean-a; do
+    [ ! -d "$1/LibriSpeech/$subset" ] || { echo "$subset"; return; }
   done
   echo dev-clean-2
 }
@@ -21,8 +19,11 @@ reported() {
 stage_0() { corpus_path librispeech >&2; }
 
 stage_1() {
-  asr prepare librispeech --corpus "$(corpus_path librispeech)" --out "$data" \
-    --train-subset train-clean-5 --test-subset "$(reported)"
+  local corpus_folder test_subset
+  corpus_folder=$(corpus_path librispeech)
+  test_subset=$(reported "$corpus_folder")
+  asr prepare librispeech --corpus "$corpus_folder" --out "$data" \
+    --train-subset train-clean-5 --test-subset "$test_subset"
   asr validate "$data/train.jsonl"
   asr validate "$data/test.jsonl" --against "$data/train.jsonl"
 }
@@ -39,7 +40,11 @@ stage_6() { score_set test greedy; }
 
 # From here on: a word 3-gram, its weights tuned on the training speakers held out as dev.
 
-stage_7() { asr lm train "${LM_TEXT:-$data/train.jsonl}" --order 3 --out "$expdir/lm3"; }
+stage_7() {
+  local text=$data/train.jsonl
+  [ -z "${LM_TEXT:-}" ] || text=$(of_caller "$LM_TEXT")
+  asr lm train "$text" --order 3 --out "$expdir/lm3"
+}
 
 stage_8() {
   decode_greedily dev

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # OpenSLR 1: 60 recordings of one man saying yes and no in Hebrew. Flags: recipes/yesno/run.sh --help
 set -euo pipefail
-cd "$(dirname "$0")/../.."
 recipe=yesno
 names=(download prepare features units train decode score)
-. recipes/stages.sh
+. "$(dirname "$0")/../stages.sh"
 
 stage_0() { corpus_path yesno >&2; }
 
 stage_1() {
-  asr prepare yesno --corpus "$(corpus_path yesno)" --out "$data"
+  local corpus_folder
+  corpus_folder=$(corpus_path yesno)
+  asr prepare yesno --corpus "$corpus_folder" --out "$data"
   asr validate "$data/train.jsonl"
   asr validate "$data/test.jsonl" --against "$data/train.jsonl" --same-speakers
 }
