@@ -58,6 +58,10 @@ class AudioError(AsrError):
     """An audio file is unreadable, truncated, non-finite or over a limit."""
 
 
+class TableError(AsrError):
+    """A CSV or TSV table has rows that cannot be read as they were meant."""
+
+
 class CorpusError(AsrError):
     """A corpus folder, manifest or transcript does not have the promised form."""
 
