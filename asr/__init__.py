@@ -5,11 +5,11 @@ Importing this package is cheap: torch and the rest load when a function below i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asr.scoring.rates.given import Texts
     from asr.scoring.rates.wer import Score
     from asr.transcribing.recognizer import Recognizer
 
@@ -31,17 +31,16 @@ def load_model(directory: str | Path, device: str | None = None) -> Recognizer:
     return Recognizer.load(directory, device=device)
 
 
-def score(
-    refs: str | Iterable[str] | Mapping[str, str], hyps: str | Iterable[str] | Mapping[str, str], **options: Any
-) -> Score:
+def score(refs: Texts, hyps: Texts, **options: Any) -> Score:
     """Compare hypotheses with references; `asr.scoring.rates.wer.score` describes the options.
 
     Args:
-        refs: id -> text, or texts in order (a list, an array, a pandas Series, or one string).
-        hyps: the same for the hypotheses.
+        refs: id -> text, or texts in order (a list, an array, a pandas Series, or one string); a text may be a string,
+            bytes or a list of words.
+        hyps: the same for the hypotheses. A missing one (left out, None, NaN) counts as deletions.
 
     Raises:
-        ScoringError: hypotheses for unknown ids, or lists of different length.
+        ScoringError: hypotheses for unknown ids, lists of different length, a missing reference, or no text.
     """
     from asr.scoring.rates.wer import score as compare
 

@@ -139,6 +139,8 @@ def _evaluate_one(refs: Transcripts, path: str | Path, name: str, options: Optio
     hyps = read_transcripts(path, "hyp", options.hyp_format)
     if refs.segments and hyps.tracks:
         hyps = pair_by_time(refs, hyps)
+    if hyps.texts and _same_file(refs.source, path) and hyps.texts == refs.texts:
+        log.warning("%s: the hypotheses are the references' own texts; no field of the file holds a hypothesis", path)
     markup = bool(refs.segments) if options.markup is None else options.markup
     result = score(
         refs.texts,
@@ -157,6 +159,10 @@ def _evaluate_one(refs: Transcripts, path: str | Path, name: str, options: Optio
             name, len(result.missing), len(result), listed(result.missing),
         )  # fmt: skip
     return analyse(result, hyps, options)
+
+
+def _same_file(source: str, path: str | Path) -> bool:
+    return str(path) != "-" and Path(source).exists() and Path(source).samefile(path)
 
 
 def analyse(result: Score, hyps: Transcripts, options: Options) -> System:

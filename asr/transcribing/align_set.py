@@ -13,9 +13,9 @@ from asr.decoding.paths.alignment import Alignment, align_text
 from asr.errors import AsrError
 from asr.features.store import FeatureStore
 from asr.files import atomic_write
-from asr.transcribing.decode_set import ctm_lines
 from asr.transcribing.log_probs import utterance_log_probs
 from asr.transcribing.recognizer import Recognizer
+from asr.transcribing.timed_files import ctm_lines
 
 LOGGER = logging.getLogger("asr")
 

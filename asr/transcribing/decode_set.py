@@ -1,7 +1,7 @@
 """Decode the utterances of a manifest into a folder that the scorer reads.
 
-The folder gets `ref.trn`, `hyp.trn`, `hyp.ctm`, `log_probs.npz` (for tuning and comparing decoders without the
-model) and, where several readings are asked for, `nbest.jsonl`; each is written whole or not at all.
+The folder gets `ref.trn`, `hyp.trn`, `ref.stm`, `hyp.ctm`, `log_probs.npz` (for tuning and comparing decoders without
+the model) and, where several readings are asked for, `nbest.jsonl`; each is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from asr.decoding.knowledge.vocabulary import check_references
 from asr.decoding.parallel import Outcome, decode_all
 from asr.decoding.paths.greedy import GreedyDecoder
 from asr.decoding.paths.log_probs import write_log_probs
-from asr.decoding.results.hypothesis import Hypothesis, Word
+from asr.decoding.results.hypothesis import Hypothesis
 from asr.decoding.tuning.nbest_files import write_nbest
 from asr.errors import AsrError, UsageError
 from asr.features.store import FeatureStore
 from asr.files import atomic_write
 from asr.model.directory import UNITS
 from asr.progress import track
+from asr.scoring.reading.trn import trn_line
 from asr.transcribing.log_probs import utterance_log_probs
 from asr.transcribing.recognizer import Recognizer
+from asr.transcribing.timed_files import ctm_lines, recording_names, stm_line
 
 LOGGER = logging.getLogger("asr")
 
@@ -155,19 +157,14 @@ def _outcomes(
 
 
 def _write_results(out: Path, utterances: Sequence[Utterance], hypotheses: dict[str, Hypothesis]) -> None:
+    recordings = recording_names(utterances)
     with atomic_write(out / "ref.trn") as stream:
-        stream.writelines(f"{utterance.text} ({utterance.id})\n" for utterance in utterances)
+        stream.writelines(trn_line(utterance.id, utterance.text) for utterance in utterances)
     with atomic_write(out / "hyp.trn") as stream:
-        stream.writelines(f"{hypothesis.text} ({name})\n" for name, hypothesis in hypotheses.items())
+        stream.writelines(trn_line(name, hypothesis.text) for name, hypothesis in hypotheses.items())
+    with atomic_write(out / "ref.stm") as stream:
+        stream.writelines(stm_line(utterance, recordings[utterance.audio]) for utterance in utterances)
     with atomic_write(out / "hyp.ctm") as stream:
         for utterance in utterances:
             if utterance.id in hypotheses:
-                stream.writelines(ctm_lines(utterance, hypotheses[utterance.id].words))
-
-
-def ctm_lines(utterance: Utterance, words: Sequence[Word]) -> Iterator[str]:
-    """`recording channel start duration word confidence`, times in the recording, channels counted from 1."""
-    recording, channel = Path(utterance.audio).stem, (utterance.channel or 0) + 1
-    for word in words:
-        start, duration = utterance.start + word.start, word.end - word.start
-        yield f"{recording} {channel} {start:.3f} {duration:.3f} {word.text} {word.confidence:.4f}\n"
+                stream.writelines(ctm_lines(utterance, hypotheses[utterance.id].words, recordings[utterance.audio]))

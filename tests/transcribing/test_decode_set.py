@@ -76,6 +76,16 @@ def test_ctm_times_are_those_of_the_recording(recognizer, manifest, tmp_path):
     assert max(starts) <= second.start + second.duration
 
 
+def test_the_ctm_is_scored_against_the_stm_beside_it(recognizer, manifest, tmp_path, capsys):
+    decode_set(recognizer, manifest, tmp_path / "out")
+    out = tmp_path / "out"
+    assert run(["score", "-r", str(out / "ref.stm"), "-h", str(out / "hyp.ctm")]) == 0
+    by_time = capsys.readouterr().out.splitlines()[0]
+    assert run(["score", "-r", str(out / "ref.trn"), "-h", str(out / "hyp.trn")]) == 0
+    assert "/ 14," in by_time
+    assert "/ 14," in capsys.readouterr().out.splitlines()[0]
+
+
 def test_an_unreadable_utterance_is_named_and_the_rest_decoded(recognizer, model_folder, manifest, tmp_path, capsys):
     (tmp_path / "2.wav").write_bytes(b"junk")
     assert run(["decode", str(manifest), "--model", str(model_folder), "--out", str(tmp_path / "out")]) == 1
@@ -92,7 +102,7 @@ def test_processes_and_batches_change_nothing(model_folder, manifest, arpa, tmp_
         return {path.name: path.read_text() for path in (tmp_path / name).iterdir() if path.suffix != ".npz"}
 
     alone = decoded("alone")
-    assert alone.keys() == {"ref.trn", "hyp.trn", "hyp.ctm", "nbest.jsonl"}
+    assert alone.keys() == {"ref.trn", "hyp.trn", "ref.stm", "hyp.ctm", "nbest.jsonl"}
     assert len(alone["nbest.jsonl"].splitlines()) == 8
     assert len(alone["hyp.ctm"].splitlines()) > 8
     capfd.readouterr()

@@ -6,7 +6,7 @@ Shapes: N utterances; counts are (N, 4) int64: hits, substitutions, deletions, i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from asr.errors import ScoringError, UsageError
 from asr.scoring.rates.alignment import COSTS, Alignments, Ints, Unit, align
+from asr.scoring.rates.given import Texts, keyed
 from asr.scoring.rates.markup import align_with_markup
 from asr.scoring.reading.readers import listed
 from asr.scoring.text.normalisation import Profile, named_profile
@@ -167,8 +168,8 @@ class Score:
 
 
 def score(
-    refs: str | Iterable[str] | Mapping[str, str],
-    hyps: str | Iterable[str] | Mapping[str, str],
+    refs: Texts,
+    hyps: Texts,
     *,
     unit: Unit = "word",
     costs: str = "unit",
@@ -181,8 +182,9 @@ def score(
     """Compare hypotheses with references.
 
     Args:
-        refs: id -> text, or texts in order (a list, an array, a pandas Series, or one string).
-        hyps: the same for the hypotheses. With ids, a missing one counts as deletions.
+        refs: id -> text, or texts in order (a list, an array, a pandas Series, or one string); a text may be a string,
+            bytes or a list of words.
+        hyps: the same for the hypotheses. A missing one (left out, None, NaN) counts as deletions.
         unit: "word" or "char".
         costs: alignment costs, "unit" (0/1/1/1, as jiwer and Kaldi) or "sclite" (0/3/3/4).
         profile: text normalisation for both sides: a name, a YAML file, or a `Profile`.
@@ -192,14 +194,14 @@ def score(
         nj: processes to use.
 
     Raises:
-        ScoringError: hypotheses for unknown ids, or lists of different length.
+        ScoringError: hypotheses for unknown ids, lists of different length, a missing reference, or no text.
         UsageError: unknown unit, costs or profile.
     """
     if unit not in ("word", "char"):
         raise UsageError(f"unit {unit}", "is not known", "use word or char")
     if costs not in COSTS:
         raise UsageError(f"costs {costs}", "are not known", f"use {' or '.join(COSTS)}")
-    ref_texts, hyp_texts = _keyed(refs, hyps)
+    ref_texts, hyp_texts = keyed(refs, hyps)
     unknown = [key for key in hyp_texts if key not in ref_texts]
     if unknown:
         reason = f"{len(unknown)} ids that the references do not have: {listed(unknown)}"
@@ -216,23 +218,3 @@ def score(
     columns = {column: [str(values.get(key, "")) for key in ids] for column, values in (fields or {}).items()}
     missing = [key for key in ids if key not in hyp_texts] if len(hyp_texts) < len(ids) else []
     return Score(ids, ref_list, hyp_list, alignments, alignments.counts(), missing, unit, costs, rules, columns, name)
-
-
-def _keyed(
-    refs: str | Iterable[str] | Mapping[str, str], hyps: str | Iterable[str] | Mapping[str, str]
-) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Both sides as id -> text; texts in order get their position as id."""
-    if isinstance(refs, Mapping) != isinstance(hyps, Mapping):
-        raise ScoringError("references and hypotheses", "only one side has ids", "give both as dict or both as list")
-    if isinstance(refs, Mapping) and isinstance(hyps, Mapping):
-        return refs, hyps
-    ref_list = [refs] if isinstance(refs, str) else [str(text) for text in refs]
-    hyp_list = [hyps] if isinstance(hyps, str) else [str(text) for text in hyps]
-    if len(ref_list) != len(hyp_list):
-        raise ScoringError(
-            "references and hypotheses",
-            f"are {len(ref_list)} and {len(hyp_list)} texts",
-            "give one hypothesis for each reference, or key both by id",
-        )
-    ids = [str(position) for position in range(len(ref_list))]
-    return dict(zip(ids, ref_list, strict=True)), dict(zip(ids, hyp_list, strict=True))

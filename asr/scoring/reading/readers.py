@@ -1,19 +1,23 @@
-"""Reading references and hypotheses: trn, Kaldi text, plain lines, JSONL, CSV, CTM and STM, from files or stdin."""
+"""Reading references and hypotheses: trn, Kaldi text, plain lines, JSONL, CSV, whisper's JSON, CTM and STM."""
 
 from __future__ import annotations
 
-import sys
+import lzma
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NoReturn, get_args
 
 from asr.errors import ScoringError, UsageError
 from asr.scoring.reading.records import csv_records, json_records, read_records
 from asr.scoring.reading.timed import ctm_by_file, parse_ctm, parse_stm
 from asr.scoring.reading.transcripts import Side, Transcripts
+from asr.scoring.reading.trn import read_trn
+from asr.scoring.reading.whisper import read_whisper, whisper_document
+from asr.text_files import decode, open_bytes
 
-Format = Literal["trn", "kaldi", "plain", "jsonl", "csv", "ctm", "stm"]
+Format = Literal["trn", "kaldi", "plain", "jsonl", "csv", "whisper", "ctm", "stm"]
 SUFFIXES: dict[str, Format] = {
     ".trn": "trn",
     ".jsonl": "jsonl",
@@ -24,6 +28,7 @@ SUFFIXES: dict[str, Format] = {
     ".ctm": "ctm",
     ".stm": "stm",
 }
+PACKED = (".gz", ".bz2", ".xz")
 SHOWN = 20
 """How many offending ids an error lists."""
 
@@ -46,11 +51,12 @@ def read_transcripts(path: str | Path, side: Side, fmt: str | None = None) -> Tr
     fmt = fmt or detect_format(path, content)
     transcripts = Transcripts(source)
     readers: dict[str, Callable[[], None]] = {
-        "trn": lambda: _keep(transcripts, _read_trn(source, content)),
+        "trn": lambda: _keep(transcripts, read_trn(source, content)),
         "kaldi": lambda: _keep(transcripts, _read_kaldi(content)),
         "plain": lambda: _keep(transcripts, _read_plain(content)),
         "jsonl": lambda: _keep(transcripts, read_records(transcripts, json_records(source, content), side)),
         "csv": lambda: _keep(transcripts, read_records(transcripts, csv_records(source, content), side)),
+        "whisper": lambda: read_whisper(transcripts, whisper_document(content) or _no_document(source)),
         "ctm": lambda: _read_ctm(transcripts, content),
         "stm": lambda: _read_stm(transcripts, content),
     }
@@ -59,15 +65,25 @@ def read_transcripts(path: str | Path, side: Side, fmt: str | None = None) -> Tr
 
 
 def read_text(path: str | Path) -> str:
-    """The whole file as UTF-8 text without a byte order mark; "-" is standard input."""
+    """The whole file, unpacked, as UTF-8 text without a byte order mark; "-" is standard input.
+
+    Raises:
+        ScoringError: it cannot be read, or is not UTF-8.
+    """
     try:
-        raw = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
-        return raw.decode("utf-8-sig")
+        with open_bytes(path) as stream:
+            raw = stream.read()
+        return decode(raw)
     except UnicodeDecodeError as error:
         where = raw.count(b"\n", 0, error.start) + 1
         raise ScoringError(path, f"line {where} is not UTF-8", "convert the file with iconv -t UTF-8") from error
-    except OSError as error:
-        raise ScoringError(path, f"cannot be read ({error.strerror})", "check the name and its permissions") from error
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        reason = f"cannot be read ({getattr(error, 'strerror', None) or error})"
+        raise ScoringError(path, reason, "check the name and its permissions") from error
+
+
+def _no_document(source: str) -> NoReturn:
+    raise ScoringError(source, "is not whisper's JSON", "give an object with text and segments")
 
 
 def detect_format(path: str | Path, content: str) -> Format:
@@ -77,19 +93,21 @@ def detect_format(path: str | Path, content: str) -> Format:
         UsageError: the lines could be Kaldi text as well as plain sentences.
     """
     path = Path(path)
-    if path.suffix.lower() in SUFFIXES:
-        return SUFFIXES[path.suffix.lower()]
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in PACKED]
+    if suffixes and suffixes[-1] in SUFFIXES:
+        told = SUFFIXES[suffixes[-1]]
+        return "whisper" if told == "jsonl" and whisper_document(content) else told
     if path.name == "text" or path.suffix == ".text":
         return "kaldi"
     lines = [line for line in content.split("\n") if line.strip() and not line.startswith(";;")]
     if lines and all(line.rstrip().endswith(")") and "(" in line for line in lines):
         return "trn"
-    if lines and lines[0].lstrip().startswith("{"):
-        return "jsonl"
+    if lines and lines[0].lstrip().startswith(("{", "[{")):
+        return "whisper" if whisper_document(content) else "jsonl"
     raise UsageError(
         path,
         "could be Kaldi text or plain sentences",
-        "say which with --ref-format or --hyp-format: trn, kaldi, plain, jsonl, csv, ctm or stm",
+        f"say which with --ref-format or --hyp-format: {', '.join(get_args(Format))}",
     )
 
 
@@ -108,20 +126,6 @@ def listed(ids: list[str]) -> str:
     """The first ids of a list, and how many more there are."""
     more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
     return " ".join(ids[:SHOWN]) + more
-
-
-def _read_trn(source: str, content: str) -> Iterator[tuple[str, str]]:
-    """`words (utterance-id)`; a line that is only an id is an empty utterance, a blank line is none."""
-    for number, line in enumerate(content.split("\n"), start=1):
-        line = line.rstrip()
-        if not line or line.startswith(";;"):
-            continue
-        text, bracket, key = line.rpartition("(")
-        if not bracket or not key.endswith(")") or not key[:-1].strip():
-            raise ScoringError(
-                f"{source} line {number}", "does not end with (utterance-id)", "write 'words (id)', or name the format"
-            )
-        yield key[:-1].strip(), text.strip()
 
 
 def _read_kaldi(content: str) -> Iterator[tuple[str, str]]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from asr.decoding.results.hypothesis import Word
 from asr.errors import ScoringError
 
+log = logging.getLogger("asr")
 IGNORED = "IGNORE_TIME_SEGMENT_IN_SCORING"
+SPOKEN_TAGS = {
+    "<unk>", "<sil>", "<silence>", "<noise>", "<nsn>", "<spn>", "<spoken_noise>", "<laugh>", "<laughter>", "<cough>",
+    "<breath>", "<hes>", "<eps>", "<s>", "</s>", "<sp>", "<music>", "<crosstalk>",
+}  # fmt: skip
+"""First words of a transcript that look like a label and are none."""
 CTM_FORM = "write 'file channel start duration word [confidence]'"
 STM_FORM = "write 'file channel speaker start end [<label>] words'"
 
@@ -74,6 +81,7 @@ def parse_stm(source: str, content: str) -> list[Segment]:
         ScoringError: a line has too few fields, a time is no number, or a segment ends before it begins.
     """
     segments = []
+    tags: Counter[str] = Counter()
     for number, line in enumerate(content.split("\n"), start=1):
         fields = line.split(None, 5)
         if not fields or line.startswith(";;"):
@@ -85,14 +93,23 @@ def parse_stm(source: str, content: str) -> list[Segment]:
         if end < start:
             raise ScoringError(where, f"ends at {end} s before it begins at {start} s", "swap the times")
         label, text = _split_label(fields[5] if len(fields) > 5 else "")
+        tags[label] += bool(label) and "," not in label and not label[1:-1].isupper()
         segments.append(Segment(fields[0], fields[1], fields[2], start, end, label, text))
+    doubtful = [tag for tag, times in tags.items() if times]
+    if doubtful:
+        log.warning(
+            "%s: %d segments begin with %s, taken for a label and not for a word, as sclite does; "
+            "write a label such as <o> before it if it was said",
+            source, sum(tags.values()), " ".join(doubtful[:5]),
+        )  # fmt: skip
     return segments
 
 
 def _split_label(rest: str) -> tuple[str, str]:
-    """Take `<label>` off the front of a transcript."""
+    """Take `<label>` off the front of a transcript; <unk>, <noise> and their like are words."""
     rest = rest.strip()
-    if rest.startswith("<") and ">" in rest.split(None, 1)[0]:
+    first = rest.split(None, 1)[0] if rest else ""
+    if first.startswith("<") and ">" in first and first.lower() not in SPOKEN_TAGS:
         label, _, text = rest.partition(">")
         return label + ">", text.strip()
     return "", rest

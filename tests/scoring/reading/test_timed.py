@@ -1,5 +1,6 @@
 """CTM and STM lines."""
 
+import logging
 import math
 
 import pytest
@@ -51,3 +52,13 @@ def test_stm_segments() -> None:
 def test_broken_stm_lines_are_named(line: str, reason: str) -> None:
     with pytest.raises(ScoringError, match=reason):
         parse_stm("x.stm", line)
+
+
+def test_tags_that_may_be_spoken_are_words_and_other_lone_tags_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    lines = "f A s 0 1 <unk> a b\nf A s 1 2 <NOISE> c\nf A s 2 3 <O> d\nf A s 3 4 <o,f0> <unk> e\n"
+    segments = parse_stm("x.stm", lines)
+    assert [segment.text for segment in segments] == ["<unk> a b", "<NOISE> c", "d", "<unk> e"]
+    assert not caplog.records
+    with caplog.at_level(logging.WARNING, logger="asr"):
+        assert parse_stm("x.stm", "f A s 0 1 <bn> c\n")[0].text == "c"
+    assert "begin with <bn>, taken for a label" in caplog.text
