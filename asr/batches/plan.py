@@ -148,14 +148,6 @@ def deal(loads: Sequence[float], ranks: int) -> list[int]:
     return owners
 
 
-def padding_share(items: Sequence[Item], plan: Sequence[Sequence[str]]) -> float:
-    """Share of a plan's frames that is padding, 0..1."""
-    seconds = {item.id: item.seconds for item in items}
-    padded = sum(padded_seconds(items, plan))
-    real = sum(seconds[name] for batch in plan for name in batch)
-    return 1 - real / padded if padded else 0.0
-
-
 def _shuffled(plan: list[tuple[int, int]], together: int, generator: np.random.Generator) -> list[tuple[int, int]]:
     """Shuffle whole runs of `together` batches; a shorter one stays last, so that the others begin at multiples."""
     whole = len(plan) - len(plan) % together
@@ -258,30 +250,23 @@ class Chosen(Sequence[Any]):
 
 SET_ORDER = "set 1"  # `batching.arrange_epoch` over the utterances of a set in the order of their ids
 
-
 SHARDS_ORDER = "shards 2"  # `StreamPlan`; 1 jittered small windows as much as large ones and counted all speeds
 
 
-UNNAMED = SET_ORDER  # of checkpoints that name none: the order of a set has never changed, that of shards has
-
-
-def require_order(found: str | None, wanted: str, path: Path) -> None:
+def require_order(found: str, wanted: str, path: Path) -> None:
     """Refuse to go on in the middle of a plan that is another one now: utterances would be left out or heard twice.
 
     Args:
-        found: order that the checkpoint was trained in; None where it names none.
+        found: order that the checkpoint was trained in.
         wanted: order of the training set as it is read now.
         path: of the checkpoint.
 
     Raises:
         CheckpointError: they differ.
     """
-    if (found or UNNAMED) == wanted:
+    if found == wanted:
         return
-    if found is None:
-        reason = f"does not say in which order its batches came, and this version reads them in order '{wanted}'"
-    else:
-        reason = f"was trained on batches in order '{found}', and now they come in order '{wanted}'"
+    reason = f"was trained on batches in order '{found}', and now they come in order '{wanted}'"
     remedy = "finish with the version of asr and the way of reading (shards or not) that it was begun with, or begin "
     raise CheckpointError(
         path, reason, remedy + "again in another --exp folder, with --init from its model if it has one"

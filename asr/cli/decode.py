@@ -17,7 +17,6 @@ from asr.cli.options import (
     LanguageModel,
     Lexicon,
     Model,
-    Search,
     Threads,
 )
 
@@ -36,7 +35,6 @@ def decode(
     nbest: Annotated[int | None, typer.Option(help="Readings of each utterance, into nbest.jsonl.", min=1)] = None,
     batch_size: Annotated[int, typer.Option(help="Utterances in the model at once.", min=1)] = 16,
     nj: Jobs = 1,
-    search: Search = None,
     device: Device = None,
     threads: Threads = 0,
 ) -> None:
@@ -44,7 +42,7 @@ def decode(
     from asr.transcribing.choosing import DecoderChoice, load_recognizer
     from asr.transcribing.decode_set import decode_set
 
-    choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta, nbest, search.value if search else None)
+    choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta, nbest)
     recognizer = load_recognizer(model, choice, device=device, threads=threads)
     summary = decode_set(recognizer, manifest, out, features=features, batch_size=batch_size, processes=nj)
     print(

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-
-class SearchName(str, Enum):
-    """Where a beam search runs."""
-
-    compiled = "compiled"
-    torch = "torch"
-
 
 Model = Annotated[Path, typer.Option(help="Model folder.")]
 BeamSize = Annotated[
@@ -29,10 +20,6 @@ Hotwords = Annotated[Path | None, typer.Option(help="File of phrases to boost: P
 Alpha = Annotated[float | None, typer.Option(help="Weight of the language model.", min=0)]
 Beta = Annotated[float | None, typer.Option(help="Bonus for each word, natural log.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N; a GPU where there is one.")]
-Search = Annotated[
-    SearchName | None,
-    typer.Option(help="Beam search: compiled, for the CPU (the default), or torch, batches on the model's device."),
-]
 Jobs = Annotated[
     int, typer.Option("--nj", help="Processes of the beam search; the result is the same for any number.", min=1)
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import Alpha, BeamSize, Beta, Device, Hotwords, LanguageModel, Lexicon, Model, Search, Threads
+from asr.cli.options import Alpha, BeamSize, Beta, Device, Hotwords, LanguageModel, Lexicon, Model, Threads
 
 
 def transcribe(
@@ -24,7 +24,6 @@ def transcribe(
     channel: Annotated[int | None, typer.Option(help="Channel from 0; all are mixed down otherwise.", min=0)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Truncated files fail instead of warning.")] = False,
     batch_size: Annotated[int, typer.Option(help="Recordings decoded together.", min=1)] = 1,
-    search: Search = None,
     device: Device = None,
     threads: Threads = 0,
 ) -> None:
@@ -35,7 +34,7 @@ def transcribe(
 
     format = check_format(output_format)
     recordings = find_recordings(audio)
-    choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta, search=search.value if search else None)
+    choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta)
     failed = transcribe_recordings(
         load_recognizer(model, choice, device=device, threads=threads),
         recordings,

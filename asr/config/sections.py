@@ -140,7 +140,6 @@ class TrainingConfig(Section):
     warmup_share: float = Field(0.05, ge=0, lt=1, description="share of all steps spent rising to the peak")
     final_share: float = Field(1e-3, ge=0, le=1, description="last learning rate as a share of the peak")
     weight_decay: float = Field(1e-2, ge=0)
-    beta2: float = Field(0.98, gt=0, lt=1)
     clip_norm: float = Field(5.0, gt=0)
     average: int = Field(5, ge=1, description="checkpoints averaged into the final model")
     average_by: Literal["last", "best"] = "best"
@@ -148,7 +147,6 @@ class TrainingConfig(Section):
     log_steps: int = Field(50, ge=1)
     save_steps: int = Field(500, ge=1, description="steps between resumable checkpoints; an epoch's end always saves")
     keep: int = Field(2, ge=2, description="resumable checkpoints kept")
-    blank_alarm_steps: int = Field(600, ge=1, description="steps of all-blank output before the alarm")
     bad_steps: int = Field(10, ge=1, description="steps in a row with a non-finite loss or gradient before stopping")
     workers: int = Field(0, ge=0, description="processes that load features or audio")
     audio_cache_mb: int = Field(2048, ge=0, description="memory for decoded audio of each set, in MiB")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.results.hypothesis import Hypothesis
 from asr.decoding.results.readings import Reading
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 FloatArray = NDArray[np.floating]
 
@@ -27,23 +24,6 @@ class Decoder(Protocol):
 
         Raises:
             DecodingError: wrong shape, NaN, or rows that are not normalised.
-        """
-        ...
-
-
-@runtime_checkable
-class BatchDecoder(Decoder, Protocol):
-    """A decoder that takes a whole batch where the model left it, on the CPU or a GPU."""
-
-    def decode_batch(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
-        """Readings of each utterance, best first.
-
-        Args:
-            log_probs: (B, T, V) natural-log probabilities on any device; rows beyond a length may hold anything.
-            lengths: (B,) frames.
-
-        Raises:
-            DecodingError: as `decode`.
         """
         ...
 

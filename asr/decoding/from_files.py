@@ -7,19 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
 from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import Phrases
 from asr.decoding.knowledge.tables import Weights
 from asr.decoding.results.confidence import ConfidenceModel
-from asr.errors import DecodingError
 from asr.lm.files import load_lm
 from asr.units import Units
-
-if TYPE_CHECKING:
-    from asr.decoding.beam_torch import BatchedBeamDecoder
 
 
 @dataclass(frozen=True)
@@ -58,23 +53,6 @@ class DecoderRecipe:
             lm=load_lm(self.lm) if self.lm is not None else None,
             lexicon=Lexicon.from_file(self.lexicon) if self.lexicon is not None else None,
             phrases=Phrases(self.phrases, units) if self.phrases else None,
-            confidence=ConfidenceModel.load(self.confidence) if self.confidence is not None else None,
-        )  # fmt: skip
-
-    def in_torch(self) -> BatchedBeamDecoder:
-        """The same decoder with its search in torch.
-
-        Raises:
-            AsrError: as for building; a lexicon, phrases or a language model over words, which that search lacks.
-        """
-        from asr.decoding.beam_torch import BatchedBeamDecoder
-
-        for what, given in (("lexicon", self.lexicon), ("hotwords", self.phrases)):
-            if given is not None:
-                raise DecodingError(what, "cannot be used by the search in torch", "use the compiled search")
-        return BatchedBeamDecoder(
-            Units.load(self.units), self.seconds_per_frame, options=self.options, weights=self.weights,
-            lm=load_lm(self.lm) if self.lm is not None else None,
             confidence=ConfidenceModel.load(self.confidence) if self.confidence is not None else None,
         )  # fmt: skip
 

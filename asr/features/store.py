@@ -8,8 +8,6 @@ A store is a folder:
     complete.json  written last: size of features.bin, CRC-32 of index.json, and what the writer adds (a fingerprint);
                    without it there is no store
 
-Stores of format 1, whose index.json holds the ids itself, are read as well.
-
 Features are stored as computed, not normalised: that happens when a batch is made.
 
 Shapes: T frames, F features.
@@ -36,7 +34,7 @@ from asr.features.store_index import StoreIndex, file_checksum
 from asr.files import atomic_write
 
 FEATURES, INDEX, IDS, COMPLETE = "features.bin", "index.json", "index.bin", "complete.json"
-FORMAT, READABLE = 2, (1, 2)
+FORMAT = 2
 AROUND = 1 << 16  # bytes that Linux maps at once around a page that is asked for
 REMEDY = "compute the features again with: asr features --force"
 
@@ -282,7 +280,7 @@ def read_marker(directory: Path) -> dict[str, Any] | None:
         marker = json.loads((directory / COMPLETE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return marker if isinstance(marker, dict) and marker.get("format") in READABLE else None
+    return marker if isinstance(marker, dict) and marker.get("format") == FORMAT else None
 
 
 def _save_index(path: Path, frames: dict[str, int], checksums: list[int]) -> int:
@@ -290,9 +288,6 @@ def _save_index(path: Path, frames: dict[str, int], checksums: list[int]) -> int
 
 
 def _open_index(path: Path, header: dict[str, Any]) -> StoreIndex:
-    """Map index.bin, or take the ids from the header itself, where format 1 has them."""
-    if header["format"] == 1:
-        return StoreIndex.of(header["ids"], header["frames"], header["crc32"])
     if file_checksum(path) != header["ids_crc32"]:
         raise FeatureError(path, "was changed after it was written", REMEDY)
     return StoreIndex.mapped(path, header["utterances"])

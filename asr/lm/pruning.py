@@ -17,8 +17,8 @@ import numpy as np
 from numba import njit
 
 from asr.errors import UsageError
-from asr.lm.automaton import LOG10, build_model, number_states, tables_of
-from asr.lm.ngram import BEGIN_ID, NGramModel, ngram_step
+from asr.lm.automaton import LOG10, build_model, number_states
+from asr.lm.ngram import BEGIN_ID, ngram_step
 from asr.lm.tables import NGramTable, NGramTables, select
 
 logger = logging.getLogger("asr")
@@ -141,8 +141,3 @@ def _leftover(table: NGramTable, probs: np.ndarray, lower: np.ndarray, m: int) -
     numerators = 1.0 - np.bincount(table.prefixes, weights=probs, minlength=m)
     denominators = 1.0 - np.bincount(table.prefixes, weights=lower, minlength=m)
     return np.maximum(numerators, 0.0), np.maximum(denominators, 0.0)
-
-
-def prune_model(model: NGramModel, threshold: float) -> NGramModel:
-    """`prune` for an automaton."""
-    return build_model(prune(tables_of(model), threshold))

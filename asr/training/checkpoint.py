@@ -11,7 +11,7 @@ import io
 import logging
 import pickle
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import torch
 
@@ -50,27 +50,6 @@ def save_checkpoint(folder: str | Path, step: int, state: dict[str, Any], keep: 
 def checkpoint_path(folder: str | Path, step: int) -> Path:
     """Where the state after an update lies."""
     return Path(folder) / f"step-{step:08d}{SUFFIX}"
-
-
-def state_bytes(state: dict[str, Any]) -> int:
-    """Size of a checkpoint of `state`, without writing or holding it."""
-    counter = _Counter()
-    torch.save(state, cast(IO[bytes], counter))
-    return counter.bytes
-
-
-class _Counter(io.RawIOBase):
-    """A file that only counts."""
-
-    bytes = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        size = len(memoryview(data).cast("B")) if not isinstance(data, int) else data
-        self.bytes += size
-        return size
 
 
 def list_checkpoints(folder: str | Path) -> list[Path]:

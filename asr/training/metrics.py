@@ -76,7 +76,7 @@ class BlankAlarm:
         patience: consecutive updates of all-blank output before the alarm.
     """
 
-    def __init__(self, patience: int) -> None:
+    def __init__(self, patience: int = 600) -> None:
         self.patience = patience
         self.steps = 0
 

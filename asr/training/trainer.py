@@ -25,15 +25,14 @@ from asr.config.experiment import ExperimentConfig
 from asr.errors import CheckpointError, TrainingError
 from asr.model.acoustic import AcousticModel
 from asr.seeding import generator_for
-from asr.training.checkpoint import checkpoint_path, differing_settings, load_newest, save_checkpoint, state_bytes
+from asr.training.checkpoint import checkpoint_path, differing_settings, load_newest, save_checkpoint
 from asr.training.cost.allocator import FreedMemory
 from asr.training.cost.memory import memory_now
-from asr.training.ledger import Ledger, compare_costs
 from asr.training.metrics import BlankAlarm, Journal
 from asr.training.processes.share import Share, SharedEpoch
 from asr.training.processes.world import World
+from asr.training.step.rehearsal import rehearse_longest
 from asr.training.step.schedule import learning_rate
-from asr.training.step.splitting import stretched
 from asr.training.step.update import Updater
 from asr.training.validation import validate
 from asr.training.weights.averaging import EpochResult, choose_epochs, epoch_path, prune_epochs, save_epoch
@@ -110,8 +109,7 @@ class Trainer:
         self.progress = Progress()
         self.rehearsed = False
         self.freed: FreedMemory | None = None
-        self.alarm = BlankAlarm(config.training.blank_alarm_steps)
-        self.ledger = Ledger(config, model, train, device, self.checkpoint_bytes, self.world.size)
+        self.alarm = BlankAlarm()
 
     def resume(self) -> bool:
         """Go back to the newest whole checkpoint; False where there is none.
@@ -133,7 +131,6 @@ class Trainer:
                 self._train_epoch()
                 self.save()
                 self._finish_epoch()
-            self._compare()
         return self.progress.history
 
     def averaged_paths(self) -> list[Path]:
@@ -141,20 +138,6 @@ class Trainer:
         settings = self.config.training
         epochs = choose_epochs(self.progress.history, settings.average, settings.average_by)
         return [epoch_path(self.checkpoints, epoch) for epoch in epochs]
-
-    def checkpoint_bytes(self) -> int:
-        """Size of a resumable checkpoint as it would be saved now."""
-        return state_bytes(self._state())
-
-    def _compare(self) -> None:
-        """Tell what training was expected to cost and what it did."""
-        expected = self.ledger.expected
-        if expected is None or not self.world.leads:
-            return
-        fact = self.ledger.fact(self.progress.step, self.checkpoints)
-        self._record("plan", **asdict(expected))
-        self._record("fact", **asdict(fact))
-        LOGGER.info("%s", compare_costs(expected, fact))
 
     def _open_journal(self) -> AbstractContextManager[Journal | None]:
         if self.world.leads:
@@ -179,19 +162,16 @@ class Trainer:
             self.rehearse(plan)
         batches = self.train_examples.batches(shared.own_batches(self.progress.position), epoch)
         tally = Tally(traffic_before=self.world.traffic.seconds)
-        self.ledger.begin_epoch(self.progress.position)
         while self.progress.position < updates:
             before = time.monotonic()
             share = self._share(shared, batches)
             tally.data_seconds += time.monotonic() - before
             self._update(share, updates, tally)
-            self.ledger.observe(share, time.monotonic() - before)
             if self.progress.step % self.config.training.log_steps == 0 or self.progress.position == updates:
                 self._log(tally)
                 tally = Tally(traffic_before=self.world.traffic.seconds)
             if self.progress.step % self.config.training.save_steps == 0 and self.progress.position < updates:
                 self.save()
-        self.ledger.finish_epoch()
 
     def _share(self, shared: SharedEpoch, batches: Iterator[Batch]) -> Share:
         """This process's part of the update where training stands; dropout is drawn from the place in the update."""
@@ -202,13 +182,9 @@ class Trainer:
 
     def rehearse(self, plan: EpochPlan) -> None:
         """Try the longest batch, as long as the slowest speed of later epochs can make it, and note what it needs."""
-        batch = self.train_examples.batch(plan.batches[plan.longest], self.progress.epoch)
-        most_frames = int(self.config.batching.seconds * 1000 / self.config.features.frame_shift_ms)
-        before = memory_now(self.device)
-        self.updater.rehearse(stretched(batch, 1 / self.config.augmentation.slowest, most_frames))
-        self.ledger.base, self.ledger.need = before, max(0, memory_now(self.device) - before)
+        before, need = rehearse_longest(self.updater, self.train_examples, plan, self.progress.epoch, self.config)
         if self.device.type == "cpu":
-            self.freed = FreedMemory(before, self.ledger.need, lambda: memory_now(self.device))
+            self.freed = FreedMemory(before, need, lambda: memory_now(self.device))
         self.rehearsed = True
 
     def _update(self, share: Share, updates: int, tally: Tally) -> None:
@@ -326,7 +302,7 @@ class Trainer:
             )
         progress = dict(state["progress"])
         path = checkpoint_path(self.checkpoints, progress["step"])
-        require_order(state.get("order"), self.train_examples.order, path)
+        require_order(state["order"], self.train_examples.order, path)
         progress["history"] = [EpochResult(**result) for result in progress["history"]]
         self.progress = Progress(**progress)
         self.alarm.steps = state["alarm_steps"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,7 +16,6 @@ from asr.transcribing.recognizer import Recognizer
 if TYPE_CHECKING:
     from asr.decoding.from_files import DecoderRecipe
 
-Search = Literal["compiled", "torch"]
 LM, LEXICON, CONFIDENCE = "lm", "lexicon.txt", "confidence.json"  # in a model directory; all optional
 
 
@@ -32,7 +31,6 @@ class DecoderChoice:
         alpha: weight of the language model.
         beta: bonus for each word, natural log.
         nbest: readings of each utterance.
-        search: "compiled", on the CPU, or "torch", in batches on the model's device; None is "compiled".
     """
 
     beam: int | None = None
@@ -42,7 +40,6 @@ class DecoderChoice:
     alpha: float | None = None
     beta: float | None = None
     nbest: int | None = None
-    search: Search | None = None
 
 
 def load_recognizer(
@@ -67,8 +64,6 @@ def load_recognizer(
     _refuse_useless(trained, choice)
     phrases = load_phrases(trained, choice.hotwords)
     recipe = decoder_recipe(trained, choice)
-    if recipe is not None and choice.search == "torch":
-        return Recognizer(trained, recipe.in_torch(), phrases)
     return Recognizer(trained, recipe() if recipe else None, phrases, recipe)
 
 

@@ -16,16 +16,13 @@ import numpy as np
 
 from asr.corpus.manifest import load_manifest
 from asr.corpus.utterance import Utterance
-from asr.decoding.batched import decode_batches
-from asr.decoding.decoder import BatchDecoder
 from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.vocabulary import check_references
 from asr.decoding.parallel import Outcome, decode_all
-from asr.decoding.paths.greedy import GreedyDecoder
 from asr.decoding.paths.log_probs import write_log_probs
 from asr.decoding.results.hypothesis import Hypothesis
 from asr.decoding.tuning.nbest_files import write_nbest
-from asr.errors import AsrError, UsageError
+from asr.errors import AsrError
 from asr.features.store import FeatureStore
 from asr.files import atomic_write
 from asr.model.directory import UNITS
@@ -89,11 +86,8 @@ def decode_set(
 
     Raises:
         FeatureError: the store lacks an utterance.
-        UsageError: several processes for the search in torch.
     """
     out = Path(out)
-    if processes > 1 and recognizer.recipe is None and not isinstance(recognizer.decoder, GreedyDecoder):
-        raise UsageError("--nj", "has no effect on this search", "leave it out, or use the compiled search")
     utterances = load_manifest(manifest)
     if recognizer.recipe is not None and recognizer.recipe.lexicon is not None:
         check_references((utterance.text for utterance in utterances), Lexicon.from_file(recognizer.recipe.lexicon))
@@ -105,7 +99,7 @@ def decode_set(
     started = time.monotonic()
     decoded = [u for u in utterances if u.id in log_probs]
     rows = [(u.id, log_probs[u.id]) for u in decoded]
-    readings = dict(_search(recognizer, rows, processes, batch_size, failed))
+    readings = dict(_search(recognizer, rows, processes, failed))
     hypotheses = {name: nbest[0] for name, nbest in readings.items()}
     search_seconds = time.monotonic() - started
     recognizer.report_phrases([hypothesis.text for hypothesis in hypotheses.values()])
@@ -129,11 +123,10 @@ def _search(
     recognizer: Recognizer,
     utterances: Sequence[tuple[str, np.ndarray]],
     processes: int,
-    batch_size: int,
     failed: list[str],
 ) -> Iterator[tuple[str, list[Hypothesis]]]:
     """Readings of utterances in their order; those that cannot be decoded are named, and their ids go to `failed`."""
-    for name, outcome in track(_outcomes(recognizer, utterances, processes, batch_size), "decoding", len(utterances)):
+    for name, outcome in track(_outcomes(recognizer, utterances, processes), "decoding", len(utterances)):
         if isinstance(outcome, AsrError):
             LOGGER.error("utterance %s", outcome)
             failed.append(name)
@@ -142,11 +135,8 @@ def _search(
 
 
 def _outcomes(
-    recognizer: Recognizer, utterances: Sequence[tuple[str, np.ndarray]], processes: int, batch_size: int
+    recognizer: Recognizer, utterances: Sequence[tuple[str, np.ndarray]], processes: int
 ) -> Iterator[tuple[str, Outcome]]:
-    if isinstance(recognizer.decoder, BatchDecoder) and not isinstance(recognizer.decoder, GreedyDecoder):
-        yield from decode_batches(recognizer.decoder, utterances, recognizer.device, batch_size)
-        return
     if processes <= 1 or recognizer.recipe is None:
         yield from decode_all(lambda: recognizer.decoder, utterances)
         return

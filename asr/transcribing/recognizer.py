@@ -17,7 +17,7 @@ import torch
 from asr.audio.reading import read_audio, resample
 from asr.batches.plan import Item, plan_in_order
 from asr.config.sections import BatchingConfig
-from asr.decoding.decoder import BatchDecoder, Decoder
+from asr.decoding.decoder import Decoder
 from asr.decoding.knowledge.phrases import Phrases
 from asr.decoding.paths.greedy import GreedyDecoder
 from asr.decoding.results.hypothesis import Hypothesis
@@ -167,9 +167,6 @@ class Recognizer:
         return outputs
 
     def _decode(self, log_probs: torch.Tensor, lengths: torch.Tensor) -> list[list[Hypothesis]]:
-        """Readings of a batch, where it lies if the decoder can."""
-        if isinstance(self.decoder, BatchDecoder):
-            return self.decoder.decode_batch(log_probs, lengths)
         return [self.decoder.decode(rows) for rows in _on_host(log_probs, lengths)]
 
 

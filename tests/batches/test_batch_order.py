@@ -50,7 +50,7 @@ def test_the_order_of_shards_is_the_one_of_its_number(tmp_path):
     assert (SHARDS_ORDER, digest(*found)) == ("shards 2", "41b4dc130215a192"), RAISE_IT
 
 
-@pytest.mark.parametrize(("found", "wanted"), [(SET_ORDER, SET_ORDER), (SHARDS_ORDER, SHARDS_ORDER), (None, SET_ORDER)])
+@pytest.mark.parametrize(("found", "wanted"), [(SET_ORDER, SET_ORDER), (SHARDS_ORDER, SHARDS_ORDER)])
 def test_the_same_order_goes_on(tmp_path, found, wanted):
     require_order(found, wanted, tmp_path)
 
@@ -62,17 +62,6 @@ def test_another_order_is_refused_by_file_reason_and_remedy(tmp_path, found):
     assert caught.value.subject == str(tmp_path / "step-00000007.pt")
     assert SHARDS_ORDER in caught.value.reason
     assert "--exp" in caught.value.remedy
-
-
-def test_shards_of_a_checkpoint_that_names_no_order_are_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="does not say in which order"):
-        require_order(None, SHARDS_ORDER, tmp_path)
-
-
-def begun(data, experiment, config):
-    """A training stopped after its first epoch, and beside it, in "whole", one that was not."""
-    train(data, experiment.with_name("whole"), config)
-    train(data, experiment, config, stop_after=1)
 
 
 def train(data, experiment, config, **options):
@@ -88,25 +77,13 @@ def rewrite(experiment, change):
         save_checkpoint(folder, state["progress"]["step"], state, keep=9)
 
 
-def weights(experiment):
-    return (experiment / "model" / "model.safetensors").read_bytes()
-
-
-def test_a_checkpoint_of_before_from_a_store_still_resumes(toy_data, tmp_path):
-    begun(toy_data, tmp_path / "exp", shard_config())
-    rewrite(tmp_path / "exp", lambda state: state.pop("order"))
-    train(toy_data, tmp_path / "exp", shard_config(), resume=True)
-    assert weights(tmp_path / "exp") == weights(tmp_path / "whole")
-
-
-@pytest.mark.parametrize("order", ["shards 1", None])
-def test_a_sharded_training_of_before_is_refused_and_left_as_it_is(toy_data, tmp_path, order):
+def test_a_sharded_training_in_another_order_is_refused_and_left_as_it_is(toy_data, tmp_path):
     write_shards(toy_data / "train.jsonl", toy_data / "shards" / "train", store=toy_data / "features" / "train")
     (toy_data / "train.jsonl").unlink()
     experiment = tmp_path / "exp"
     train(toy_data, experiment, shard_config(), stop_after=1)
     assert load_newest(experiment / "checkpoints")["order"] == SHARDS_ORDER
-    rewrite(experiment, lambda state: state.update(order=order))
+    rewrite(experiment, lambda state: state.update(order="shards 1"))
     before = {path: path.read_bytes() for path in list_checkpoints(experiment / "checkpoints")}
     newest = checkpoint_path(experiment / "checkpoints", load_newest(experiment / "checkpoints")["progress"]["step"])
     with pytest.raises(CheckpointError, match=r"order 'shards 2'") as caught:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.batches.plan import Item, cut, deal, padded_seconds, padding_share, plan_epoch, plan_in_order
+from asr.batches.plan import Item, cut, deal, padded_seconds, plan_epoch, plan_in_order
 from asr.config.sections import BatchingConfig
 from asr.errors import TrainingError
 
@@ -51,6 +51,12 @@ def test_the_plan_depends_only_on_names_seed_and_epoch():
     assert plan == plan_epoch(list(reversed(items)), CONFIG, seed=1, epoch=3)
     assert plan != plan_epoch(items, CONFIG, seed=2, epoch=3)
     assert plan != plan_epoch(items, CONFIG, seed=1, epoch=4)
+
+
+def padding_share(items, plan):
+    """Share of a plan's frames that is padding, 0..1."""
+    seconds = {item.id: item.seconds for item in items}
+    return 1 - sum(seconds[name] for batch in plan for name in batch) / sum(padded_seconds(items, plan))
 
 
 def test_similar_lengths_travel_together():

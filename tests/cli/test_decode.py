@@ -297,7 +297,6 @@ class TestLexicons:
         (DECODE + " --beam-size 4 --alpha 0.5", 2, "--alpha: has no effect without a language model"),
         (DECODE + " --lm {f}/lm", 2, "--lm: has no effect on greedy decoding"),
         (DECODE + " --nbest 5", 2, "--nbest: has no effect on greedy decoding"),
-        (DECODE + " --search torch", 2, "--search: has no effect on greedy decoding"),
         (DECODE + " --nj 0", 2, "--nj"),
         (DECODE + " --beam-size 4 --hotwords {f}/nothing.txt", 1, "nothing.txt"),
         ("decode {f}/nothing.jsonl --model {f}/model --out {o}/out", 1, "nothing.jsonl"),

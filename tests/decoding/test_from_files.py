@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.beam_torch import BatchedBeamDecoder
 from asr.decoding.from_files import DecoderRecipe, shared
 from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import Phrases
@@ -101,16 +100,3 @@ def test_the_shared_form_goes_away_even_after_a_failure(recipe, files):
         raise RuntimeError
     assert not folder.exists()
     assert (files / "lm.arpa").exists()
-
-
-def test_in_torch(files, recipe):
-    plain = DecoderRecipe(files / "units.txt", 0.04, OPTIONS, confidence=files / "confidence.json")
-    decoder = plain.in_torch()
-    assert isinstance(decoder, BatchedBeamDecoder)
-    assert decoder.confidence == CONFIDENCE
-    assert decoder.decode(random_log_probs(0))[0].text == plain().decode(random_log_probs(0))[0].text
-    for part, value in (("lexicon", files / "words.txt"), ("phrases", {"ab": 1.0})):
-        with pytest.raises(DecodingError, match="cannot be used by the search in torch; use the compiled search"):
-            replace(plain, **{part: value}).in_torch()
-    with pytest.raises(DecodingError, match="is over words"):
-        replace(plain, lm=files / "lm").in_torch()

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import tracemalloc
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -246,32 +245,6 @@ def test_a_hundred_thousand_utterances_are_opened_in_little_memory(tmp_path):
     assert peak < 1_000_000, "nothing is read that grows with the store"
     assert len(store) == 100_000 and store.frames("speaker99-utterance-099999") == 1
     assert (tmp_path / IDS).stat().st_size < 6_000_000
-
-
-def older(directory):
-    """Make a store one of format 1, whose index.json holds what index.bin does now."""
-    store = FeatureStore.open(directory)
-    header = json.loads((directory / INDEX).read_text())
-    for name in ("utterances", "ids_crc32"):
-        del header[name]
-    ids = list(store)
-    columns = {"ids": ids, "frames": [store.frames(id) for id in ids], "crc32": [store.checksum(id) for id in ids]}
-    text = json.dumps({**header, **columns, "format": 1})
-    marker = json.loads((directory / COMPLETE).read_text())
-    (directory / INDEX).write_text(text)
-    (directory / COMPLETE).write_text(json.dumps({**marker, "format": 1, "index_crc32": zlib.crc32(text.encode())}))
-    (directory / IDS).unlink()
-
-
-def test_a_store_of_format_1_is_read_as_ever(tmp_path):
-    write(tmp_path, matrices())
-    older(tmp_path)
-    store = pickle.loads(pickle.dumps(FeatureStore.open(tmp_path)))
-    assert list(store) == list(matrices()) and store.notes == {"made_by": "test"}
-    for id, matrix in matrices().items():
-        np.testing.assert_array_equal(store[id], matrix)
-    write(tmp_path, {"other": np.zeros((2, 4), np.float32)})  # and is replaced by one of this format
-    assert list(FeatureStore.open(tmp_path)) == ["other"] and (tmp_path / IDS).exists()
 
 
 def test_an_index_of_another_store_is_refused(tmp_path):

@@ -9,7 +9,7 @@ from slow_ngrams import as_dictionary, made_up_text, slow_prob
 from asr.errors import UsageError
 from asr.lm.automaton import build_model
 from asr.lm.kneser_ney import train_ngrams
-from asr.lm.pruning import prune, prune_model, recompute_backoffs
+from asr.lm.pruning import prune, recompute_backoffs
 from asr.lm.tables import select
 
 
@@ -90,7 +90,7 @@ def test_backoffs_of_an_unpruned_model_are_found_again():
 
 
 def test_a_huge_threshold_leaves_the_words():
-    model = prune_model(build_model(train_ngrams(made_up_text(50, 30), 3)), 1e9)
+    model = build_model(prune(train_ngrams(made_up_text(50, 30), 3), 1e9))
     assert model.arc_counts[1:] == [0, 0]
     assert model.score(["w0"]) < 0
 

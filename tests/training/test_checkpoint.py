@@ -5,16 +5,20 @@ import pickle
 
 import pytest
 import torch
+from tests_toy import toy_config
 
 from asr.config.experiment import ExperimentConfig
 from asr.errors import CheckpointError
+from asr.model.directory import build_model
 from asr.training.checkpoint import (
     differing_settings,
+    disk_of,
     list_checkpoints,
     load_checkpoint,
     load_newest,
     save_checkpoint,
 )
+from asr.units import BLANK_SYMBOL, Units
 
 
 def state(value):
@@ -108,3 +112,10 @@ def test_only_what_changes_an_experiment_differs():
     new["training"].update(save_steps=7, workers=3, learning_rate=0.5)
     new["decoding"]["beam"] = 99
     assert differing_settings(defaults, new, defaults) == ["training.learning_rate"]
+
+
+def test_disk_is_what_is_kept():
+    config = toy_config(training={"epochs": 3, "average": 9, "keep": 4})
+    model = build_model(config, Units("characters", [BLANK_SYMBOL, "a"]))
+    weights = 4 * sum(tensor.numel() for tensor in model.state_dict().values())
+    assert disk_of(config, model, 1000) == 4 * 1000 + 3 * weights, "no more epochs than there are can be averaged"

@@ -35,7 +35,7 @@ def test_greedy_unless_told_otherwise(model_folder):
     assert isinstance(load_recognizer(model_folder, DecoderChoice(beam=0)).decoder, GreedyDecoder)
 
 
-USELESS = {"lm": "x", "lexicon": "x", "hotwords": "x", "alpha": 0.0, "beta": 1.0, "nbest": 3, "search": "torch"}
+USELESS = {"lm": "x", "lexicon": "x", "hotwords": "x", "alpha": 0.0, "beta": 1.0, "nbest": 3}
 
 
 @pytest.mark.parametrize("option", USELESS)
@@ -104,14 +104,3 @@ def test_hotwords_that_fire_and_those_that_do_not_are_reported(model_folder, rec
     log = capsys.readouterr().err
     assert f"{plain.split()[0]} (" in log
     assert "did not occur: 1 of 2" in log
-
-
-def test_the_search_in_torch_transcribes_the_same_and_refuses_what_it_cannot_use(model_folder, lm, lexicon):
-    waves = sounds(3, seed=2)
-    compiled = load_recognizer(model_folder, DecoderChoice(beam=16)).transcribe_batch(waves)
-    in_torch = load_recognizer(model_folder, DecoderChoice(beam=16, search="torch")).transcribe_batch(waves)
-    assert [transcript.text for transcript in in_torch] == [transcript.text for transcript in compiled]
-    with pytest.raises(DecodingError, match="lexicon: cannot be used by the search in torch"):
-        load_recognizer(model_folder, DecoderChoice(beam=16, lexicon=lexicon, search="torch"))
-    with pytest.raises(DecodingError, match="is over words, which the search in torch cannot use"):
-        load_recognizer(model_folder, DecoderChoice(beam=16, lm=lm, search="torch"))

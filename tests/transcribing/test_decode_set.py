@@ -151,19 +151,3 @@ def test_the_nbest_lists_of_an_earlier_run_do_not_stay(model_folder, manifest, t
     assert (tmp_path / "out" / "nbest.jsonl").exists()
     run(arguments)
     assert not (tmp_path / "out" / "nbest.jsonl").exists()
-
-
-def test_the_search_in_torch_writes_the_same_folder(model_folder, manifest, tmp_path, capsys):
-    def decoded(name, *options):
-        arguments = ["decode", str(manifest), "--model", str(model_folder), "--out", str(tmp_path / name)]
-        assert run([*arguments, "--beam-size", "8", "--nbest", "3", *options]) == 0
-        words = [line.split()[:5] for line in (tmp_path / name / "hyp.ctm").read_text().splitlines()]
-        return texts(tmp_path / name), words
-
-    compiled = decoded("compiled")
-    assert decoded("torch", "--search", "torch") == compiled
-    assert decoded("small", "--search", "torch", "--batch-size", "3") == compiled
-    arguments = ["decode", str(manifest), "--model", str(model_folder), "--out", str(tmp_path / "no")]
-    assert run([*arguments, "--beam-size", "8", "--search", "torch", "--nj", "2"]) == 2
-    assert "--nj: has no effect on this search" in capsys.readouterr().err
-    assert not (tmp_path / "no").exists()

@@ -1,17 +1,16 @@
-"""Many utterances at once: the compiled search in one process and in several, and the search in torch by batches.
+"""Many utterances at once: the search in one process and in several.
 
     python tools/bench/batches.py                                  # made-up posteriors, characters
     python tools/bench/batches.py LOGPROBS.npz [--lm LM] --times 32
     python tools/bench/batches.py --quick --json rows.json         # within two minutes
 
-One process searches the whole set and then so many processes do; and one process and torch do, on one thread: in turns
-for several rounds, and figures are medians over the rounds. Processes are timed by the wall clock: the set with all
-that `asr decode --nj` does, and what the set costs once more after itself (`further`), which a large set comes near to.
-The others start only where three seconds of work are left, so let `--times` make the set last longer, on a quiet
-machine. Torch is timed by processor time, beside `ours` by the same; it knows no language model over words, and is
-measured without one. Every way must find the same texts; `same_texts` is the share that are.
+One process searches the whole set and then so many processes do, in turns for several rounds; figures are medians over
+the rounds. Processes are timed by the wall clock: the set with all that `asr decode --nj` does, and what the set costs
+once more after itself (`further`), which a large set comes near to. The others start only where three seconds of work
+are left, so let `--times` make the set last longer, on a quiet machine. Every way must find the same texts;
+`same_texts` is the share that are.
 
-Rows: {"case", "system", "metric", "value", "unit"}; systems are `ours`, `ours, 2 processes`, `ours, torch, batch 16`.
+Rows: {"case", "system", "metric", "value", "unit"}; systems are `ours`, `ours, 2 processes`.
 """
 
 from __future__ import annotations
@@ -60,20 +59,18 @@ def main() -> None:
         with shared(replace(recipe, lm=options.lm)) as mapped:
             case = f"{options.name}, {'LM' if options.lm else 'no LM'}"
             rows += measure_processes(case, mapped, utterances * options.times, options)
-        rows += measure_torch(f"{options.name}, no LM", recipe, utterances, options)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def parse() -> argparse.Namespace:
     """Options of the command line."""
-    parser = argparse.ArgumentParser(description="The beam search over processes, and by batches in torch.")
+    parser = argparse.ArgumentParser(description="The beam search over processes.")
     parser.add_argument("log_probs", type=Path, nargs="?", help="real log-probabilities instead of made-up ones")
     parser.add_argument("--lm", type=Path, help="folder or ARPA file, for the processes")
     parser.add_argument("--units", type=Path, help="units.txt; else the one that the cache names")
     parser.add_argument("--name", help="of the case; else that of the file")
     parser.add_argument("--processes", default="2", help="numbers with commas")
-    parser.add_argument("--batch-sizes", default="1,16,64", help="of torch, with commas")
     parser.add_argument("--beam", type=int, default=32)
     parser.add_argument("--alpha", type=float, default=0.5)
     parser.add_argument("--beta", type=float, default=1.5)
@@ -116,33 +113,6 @@ def measure_processes(
         ]
         system = f"ours, {count} processes" if count > 1 else "ours"
         rows += report(case, system, [*figures, same_texts(texts[count], texts[1])])
-    return rows
-
-
-def measure_torch(case: str, recipe: DecoderRecipe, utterances: Utterances, options: argparse.Namespace) -> list[Row]:
-    """Rows of the compiled search and the one in torch, both on one thread of the CPU."""
-    import torch  # not above: processes import this file again when they start
-
-    from asr.decoding.batched import decode_batches
-
-    torch.set_num_threads(1)
-    compiled, in_torch, cpu = recipe(), recipe.in_torch(), torch.device("cpu")
-    compiled.decode(utterances[0][1])
-    ways: dict[str, Callable[[], Iterable[tuple[str, Outcome]]]] = {
-        "ours": lambda: decode_all(recipe, utterances, 1, compiled)
-    }
-    for size in map(int, options.batch_sizes.split(",")):
-        ways[f"ours, torch, batch {size}"] = lambda size=size: decode_batches(in_torch, utterances, cpu, size)  # type: ignore[misc]
-    spent: dict[str, list[float]] = {system: [] for system in ways}
-    texts: dict[str, Found] = {}
-    for _ in range(options.rounds):
-        for system, way in ways.items():
-            texts[system], seconds = timed(way(), time.thread_time)
-            spent[system].append(seconds / len(utterances))
-    rows = []
-    for system in ways:
-        figure = ("ms_per_utterance", 1000.0 * statistics.median(spent[system]), "ms")
-        rows += report(case, system, [figure, same_texts(texts[system], texts["ours"])])
     return rows
 
 

@@ -1,22 +1,17 @@
 """Best-path decoding: the most probable unit of each frame, repeats merged, blanks removed.
 
-B: utterances, T: frames, V: units, L: units of a reading.
+T: frames, V: units, L: units of a reading.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.paths.log_probs import check_batch, check_log_probs
+from asr.decoding.paths.log_probs import check_log_probs
 from asr.decoding.results.hypothesis import Hypothesis
 from asr.decoding.results.times import UnitSpan, timed_words
 from asr.units import BLANK, Units
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class GreedyDecoder:
@@ -46,23 +41,6 @@ class GreedyDecoder:
         check_log_probs(log_probs, len(self.units))
         path = log_probs.argmax(axis=1)
         return [self._reading(path, log_probs[np.arange(len(path)), path])]
-
-    def decode_batch(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
-        """As `decode`, for a batch on any device: two numbers a frame come to the host, not V.
-
-        Args:
-            log_probs: (B, T, V) natural-log probabilities; rows beyond a length may hold anything.
-            lengths: (B,) frames.
-
-        Raises:
-            DecodingError: as `decode`.
-        """
-        check_batch(log_probs, lengths.to(log_probs.device), len(self.units))
-        if not log_probs.shape[1]:
-            return [[self._reading(np.empty(0, np.int64), np.empty(0, np.float32))] for _ in log_probs]
-        best, paths = (tensor.cpu().numpy() for tensor in log_probs.float().max(dim=2))
-        spoken = zip(paths, best, lengths.tolist(), strict=True)
-        return [[self._reading(path[:length], peaks[:length])] for path, peaks, length in spoken]
 
     def _reading(self, path: NDArray[np.int64], best: NDArray[np.floating]) -> Hypothesis:
         """The reading of a path (T,) whose units have log-probabilities (T,)."""

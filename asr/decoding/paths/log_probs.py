@@ -1,4 +1,4 @@
-"""Log-probabilities of utterances: what they must be, and the file that caches them. B utterances, T frames, V units.
+"""Log-probabilities of utterances: what they must be, and the file that caches them. T frames, V units.
 
 The file is an `.npz` archive: one float16 or float32 array (T, V) an utterance, and a JSON entry that says in which
 units they are, how many seconds a frame lasts and in what order the utterances came. It is read without pickle.
@@ -12,16 +12,12 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import DecodingError
 from asr.files import atomic_write
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 META_ENTRY = "meta.json"
 NORMALISATION_TOLERANCE = 0.02  # float16 caches of thousands of units are off by about 0.005
@@ -63,31 +59,6 @@ def check_log_probs(log_probs: NDArray[np.floating], units: int, subject: str = 
         frame = int(np.argmax(wrong))
         reason = "is NaN" if np.isnan(sums[frame]) else f"sums to {sums[frame]:.4g} and not to 1"
         raise DecodingError(subject, f"frame {frame} {reason}", "pass the output of a log-softmax")
-
-
-def check_batch(log_probs: Tensor, lengths: Tensor, units: int) -> None:
-    """`check_log_probs` for a batch on any device, of which one number comes to the host.
-
-    Args:
-        log_probs: (B, T, V); rows beyond a length are not looked at.
-        lengths: (B,) frames.
-        units: the V that the decoder expects.
-
-    Raises:
-        DecodingError: as `check_log_probs`, naming one of several utterances by its place in the batch, from 0.
-    """
-    if log_probs.ndim != 3 or log_probs.shape[2] != units or not log_probs.is_floating_point():
-        reason = (
-            f"has shape {tuple(log_probs.shape)} and type {log_probs.dtype} where floats (B, T, {units}) are needed"
-        )
-        raise DecodingError("log-probabilities", reason, "decode with the units of the acoustic model")
-    wrong = ~((log_probs.float().exp().sum(dim=2) - 1.0).abs() <= NORMALISATION_TOLERANCE)
-    wrong &= lengths.new_ones(log_probs.shape[1]).cumsum(0) <= lengths[:, None]
-    if not wrong.any():
-        return
-    for row in wrong.any(dim=1).nonzero()[:, 0].tolist():
-        subject = f"utterance {row} of the batch" if len(log_probs) > 1 else "log-probabilities"
-        check_log_probs(log_probs[row, : lengths[row]].float().cpu().numpy(), units, subject)
 
 
 def check_shape(log_probs: NDArray[np.floating], units: int, subject: str = "log-probabilities") -> None:

@@ -22,7 +22,6 @@ from asr.decoding.results.hypothesis import Hypothesis
 from asr.decoding.tuning.choice import choose_setting
 from asr.errors import DecodingError
 from asr.lm.lstm import LstmLanguageModel
-from asr.lm.perplexity import LanguageModel
 from asr.lm.text import Tokenizer, split_characters
 
 NGRAM_GRID = tuple(np.arange(0, 1.6, 0.1).round(2).tolist())
@@ -58,30 +57,6 @@ class TunedWeights:
     reference_words: int
     fewest: int
     alike: int
-
-
-class InterpolatedModel:
-    """P = share * P_first + (1 - share) * P_second, word by word.
-
-    Args:
-        first: a model.
-        second: one over the same kind of words.
-        share: of the first model, 0 to 1.
-    """
-
-    def __init__(self, first: LanguageModel, second: LanguageModel, share: float) -> None:
-        self.first, self.second, self.share = first, second, share
-
-    def word_scores(self, sentence: Sequence[str]) -> np.ndarray:
-        """Natural log-probability of each word and of the sentence end: (n + 1,)."""
-        with np.errstate(divide="ignore"):
-            first, second = np.log(self.share), np.log1p(-self.share)
-        return np.logaddexp(first + self.first.word_scores(sentence), second + self.second.word_scores(sentence))
-
-    def unknown(self, sentence: Sequence[str]) -> np.ndarray:
-        """Whether a word is outside the vocabulary of both: (n,) bool."""
-        both: np.ndarray = self.first.unknown(sentence) & self.second.unknown(sentence)
-        return both
 
 
 def lstm_scores(

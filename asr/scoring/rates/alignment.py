@@ -18,7 +18,6 @@ import numpy.typing as npt
 SUBSTITUTION, DELETION, INSERTION, OPTIONAL = range(4)
 """Kinds of edits; OPTIONAL is an optional reference word that was left out, which counts as a hit."""
 Unit = Literal["word", "char"]
-CostName = Literal["unit", "sclite"]
 COSTS: dict[str, tuple[int, int, int]] = {"unit": (1, 1, 1), "sclite": (4, 3, 3)}
 """Costs of a substitution, a deletion and an insertion; a match costs nothing.
 

@@ -169,7 +169,8 @@ def _word_error_rate(
     """Greedy, in percent, against the texts that the targets spell."""
     model.eval()
     log_probs, lengths = model(batch.features.to(device), batch.lengths.to(device))
-    readings = GreedyDecoder(units, seconds_per_frame(config)).decode_batch(log_probs, lengths)
+    decoder, host = GreedyDecoder(units, seconds_per_frame(config)), log_probs.cpu().numpy()
+    readings = [decoder.decode(rows[:length]) for rows, length in zip(host, lengths.tolist(), strict=True)]
     references = {name: units.decode(target) for name, target in zip(batch.ids, batch.targets, strict=True)}
     hypotheses = {name: reading[0].text for name, reading in zip(batch.ids, readings, strict=True)}
     return 100 * score(references, hypotheses).wer

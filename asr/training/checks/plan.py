@@ -27,13 +27,14 @@ from asr.corpus.utterance import Utterance
 from asr.features.store import FEATURES, FeatureStore
 from asr.model.acoustic import AcousticModel
 from asr.model.directory import build_model, choose_device
-from asr.training.checkpoint import disk_of
+from asr.training.checkpoint import disk_of, save_checkpoint
 from asr.training.checks.data import TargetCheck, check_targets
 from asr.training.cost.allocator import keep_freed_memory, prepare_little_ahead
 from asr.training.cost.duration import UpdateTimes, Work, count_work, fit_times
 from asr.training.cost.memory import MemoryEstimate, PeakMemory, estimate_memory, expected_peak, memory_limit
 from asr.training.processes.share import Share
-from asr.training.trainer import Trainer
+from asr.training.step.rehearsal import rehearse_longest
+from asr.training.step.update import Updater
 from asr.training.validation import validate
 from asr.units import Units
 
@@ -244,19 +245,15 @@ def _measure(
     device: torch.device,
 ) -> Measured:
     memory = PeakMemory(device)
-    with tempfile.TemporaryDirectory(prefix="asr-plan-") as folder:
-        trainer = Trainer(config, model, units, train, dev, Path(folder), device)
-        trainer.rehearse(train.plan(0))
-        padded, times = _time_updates(trainer, config, memory)
-        begun = time.monotonic()
-        trainer.save()
-        saving = time.monotonic() - begun
-        checkpoint = trainer.checkpoint_bytes()
+    updater = Updater(model, config.training, device)
+    base, need = rehearse_longest(updater, train, train.plan(0), 0, config)
+    padded, times = _time_updates(updater, train, config, memory)
+    saving, checkpoint = _time_saving(updater, config)
     memory.observe()
     return Measured(
         times=fit_times(padded, times),
-        base=trainer.ledger.base,
-        need=trainer.ledger.need,
+        base=base,
+        need=need,
         peak=memory.bytes,
         dev_seconds=_time_validation(model, units, dev, device),
         save_seconds=saving,
@@ -265,19 +262,33 @@ def _measure(
     )
 
 
-def _time_updates(trainer: Trainer, config: ExperimentConfig, memory: PeakMemory) -> tuple[list[float], list[float]]:
+def _time_saving(updater: Updater, config: ExperimentConfig) -> tuple[float, int]:
+    """Seconds that writing a resumable state takes, and its bytes."""
+    state = {"config": config.model_dump(), "model": updater.model.state_dict(), **updater.state_dict()}
+    with tempfile.TemporaryDirectory(prefix="asr-plan-") as folder:
+        begun = time.monotonic()
+        path = save_checkpoint(folder, 0, state, keep=1)
+        return time.monotonic() - begun, path.stat().st_size
+
+
+def _time_updates(
+    updater: Updater, train: TrainingSet, config: ExperimentConfig, memory: PeakMemory
+) -> tuple[list[float], list[float]]:
     """Padded seconds and time of updates from the shortest to the longest; the fastest of a few rounds counts."""
     epoch = min(max(config.augmentation.first_epoch, config.batching.shortest_first_epochs), config.training.epochs - 1)
-    plan = trainer.train_examples.plan(epoch)
+    plan = train.plan(epoch)
     groups = choose_updates(plan, config.training.accumulate, LENGTHS)
-    _time_update(trainer, plan, groups[0], epoch)  # the first of all also loads and compiles
+    _time_update(
+        updater, train, [plan.batches[place] for place in groups[0]], epoch
+    )  # the first of all also loads and compiles
     times = [float("inf")] * len(groups)
     begun = time.monotonic()
     for number in range(ROUNDS):
         for index, group in enumerate(groups):
             if number and time.monotonic() - begun > MEASURING_SECONDS:
                 break
-            times[index] = min(times[index], _time_update(trainer, plan, group, epoch))
+            names = [plan.batches[place] for place in group]
+            times[index] = min(times[index], _time_update(updater, train, names, epoch))
             memory.observe()
     return [sum(plan.loads[place] for place in group) for group in groups], times
 
@@ -297,15 +308,14 @@ def choose_updates(plan: EpochPlan, accumulate: int, count: int) -> list[Sequenc
     return [groups[index] for index in chosen[:-1]] + [groups[-1]] + ([largest] if largest != groups[-1] else [])
 
 
-def _time_update(trainer: Trainer, plan: EpochPlan, group: Sequence[int], epoch: int) -> float:
+def _time_update(updater: Updater, train: TrainingSet, names: Sequence[Sequence[str]], epoch: int) -> float:
     """Seconds of one update; of its data too where no other process would load them."""
-    names = [plan.batches[place] for place in group]
     begun = time.monotonic()
-    batches = [trainer.train_examples.batch(each, epoch) for each in names]
+    batches = [train.batch(each, epoch) for each in names]
     loaded = time.monotonic()
     share = Share(batches, list(range(len(batches))), sum(map(len, names)), len(batches))
-    trainer.updater.update(share, trainer.config.training.learning_rate)  # reads the loss, so a GPU has finished
-    return time.monotonic() - (loaded if trainer.config.training.workers else begun)
+    updater.update(share, updater.settings.learning_rate)  # reads the loss, so a GPU has finished
+    return time.monotonic() - (loaded if updater.settings.workers else begun)
 
 
 def _time_validation(model: AcousticModel, units: Units, dev: Examples, device: torch.device) -> float:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from asr.decoding.paths.greedy import GreedyDecoder, collapse
 from asr.errors import DecodingError
@@ -70,36 +69,3 @@ def test_collapse_of_runs():
 def test_bad_input_is_an_error_that_says_why(log_probs, reason):
     with pytest.raises(DecodingError, match=reason):
         GreedyDecoder(CHARACTERS, 0.04).decode(log_probs)
-
-
-def random_log_probs(frames: int, seed: int) -> np.ndarray:
-    probs = np.random.default_rng(seed).dirichlet(np.full(len(CHARACTERS), 0.3), frames) + 1e-6
-    return np.log(probs / probs.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def padded(rows: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-    tensors = [torch.from_numpy(row) for row in rows]
-    batch = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=float("nan"))
-    return batch, torch.tensor([len(row) for row in rows])
-
-
-@pytest.mark.parametrize("lengths", [[30, 1, 12, 0], [0], [7]])
-def test_a_batch_reads_as_its_utterances_do_and_padding_is_not_looked_at(lengths):
-    decoder = GreedyDecoder(CHARACTERS, 0.04)
-    rows = [random_log_probs(frames, seed) for seed, frames in enumerate(lengths)]
-    assert decoder.decode_batch(*padded(rows)) == [decoder.decode(row) for row in rows]
-
-
-def test_bad_input_in_a_batch_names_the_utterance():
-    batch, lengths = padded([random_log_probs(3, 0), random_log_probs(3, 1)])
-    batch[1, 2] = 0.0
-    with pytest.raises(DecodingError, match="utterance 1 of the batch: frame 2 sums to 4"):
-        GreedyDecoder(CHARACTERS, 0.04).decode_batch(batch, lengths)
-
-
-@pytest.mark.gpu
-def test_a_gpu_reads_the_same():
-    decoder = GreedyDecoder(CHARACTERS, 0.04)
-    rows = [random_log_probs(frames, frames) for frames in (30, 1, 12)]
-    batch, lengths = padded(rows)
-    assert decoder.decode_batch(batch.cuda(), lengths) == [decoder.decode(row) for row in rows]

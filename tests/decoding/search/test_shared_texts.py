@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.beam_torch import BatchedBeamDecoder
 from asr.decoding.paths.text_score import score_text
 from asr.units import BLANK_SYMBOL, Units
 
@@ -84,19 +82,3 @@ def test_pieces_in_blocks_are_decoded_as_in_one():
         for first in range(0, 40, size):
             state = decoder.advance(state, log_probs[first : first + size])
         assert decoder.finish(state) == decoder.decode(log_probs)
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_no_spelling_is_lost_where_a_frame_makes_more_prefixes_than_the_beam_has_room_for(seed):
-    """24 prefixes and 155 pieces make hundreds of candidates in a frame; the batched search keeps them all anyway."""
-    letters = "abcde"
-    pieces = ["▁", *letters, *(f"▁{x}" for x in letters), *(x + y for x in letters for y in letters)]
-    pieces += [x + y + z for x in letters for y in letters for z in letters][: 155 - len(pieces)]
-    units = Units("bpe", [BLANK_SYMBOL, *pieces], b"unused")
-    logits = np.random.default_rng(seed).normal(0.0, 0.4, (7, len(units)))
-    log_probs = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
-    options = BeamOptions(24, token_threshold=-12.0, beam_threshold=30.0, words=False)
-    (best,) = BeamDecoder(units, 0.1, options=options).decode(log_probs)
-    batched = BatchedBeamDecoder(units, 0.1, options=options)
-    ((other,),) = batched.decode_batch(torch.from_numpy(log_probs)[None], torch.tensor([7]))
-    assert (best.text, best.score) == (other.text, pytest.approx(other.score, abs=1e-3))

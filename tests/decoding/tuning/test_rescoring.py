@@ -1,14 +1,11 @@
 """Rescoring n-best lists: scores by hand, weights found again."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 
 from asr.decoding.results.hypothesis import Hypothesis
 from asr.decoding.tuning.rescoring import (
-    InterpolatedModel,
     RescoringWeights,
     lstm_scores,
     rescore,
@@ -90,26 +87,6 @@ def test_a_lucky_setting_does_not_win_over_its_betters():
 def test_tuning_on_broken_input_is_an_error(lists, lstm, references):
     with pytest.raises(DecodingError, match="n-best lists"):
         tune_weights(lists, lstm, references)
-
-
-class Fixed:
-    """A model that gives every word one probability and does not know some words."""
-
-    def __init__(self, prob, unknown):
-        self.prob, self.names = prob, unknown
-
-    def word_scores(self, sentence):
-        return np.full(len(sentence) + 1, math.log(self.prob))
-
-    def unknown(self, sentence):
-        return np.array([word in self.names for word in sentence])
-
-
-@pytest.mark.parametrize(("share", "prob"), [(0.0, 0.2), (0.25, 0.25), (1.0, 0.4)])
-def test_interpolation_is_linear_in_the_probabilities(share, prob):
-    model = InterpolatedModel(Fixed(0.4, {"x", "y"}), Fixed(0.2, {"y"}), share)
-    np.testing.assert_allclose(np.exp(model.word_scores(["x"])), [prob, prob])
-    assert model.unknown(["x", "y"]).tolist() == [False, True]
 
 
 def small_lstm(unit):

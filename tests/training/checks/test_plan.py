@@ -40,9 +40,6 @@ def test_the_plan_holds_what_training_then_does(plan, data, tmp_path):
     assert plan.work.steps == summary.updates
     taken = [path for folder in ("checkpoints", "model") for path in (tmp_path / "exp" / folder).iterdir()]
     assert plan.disk == pytest.approx(sum(path.stat().st_size for path in taken), rel=0.03)
-    fact = json.loads((tmp_path / "exp" / "metrics.jsonl").read_text().splitlines()[-1])
-    assert fact["kind"] == "fact"
-    assert plan.measured.peak == pytest.approx(fact["memory"], rel=0.3)
     assert plan.expected_memory >= plan.measured.base
 
 

@@ -9,7 +9,15 @@ from tests_toy import toy_config
 
 from asr.model.ctc import ctc_loss
 from asr.model.directory import build_model
-from asr.training.cost.memory import FLOAT, PeakMemory, activation_floats, estimate_memory, memory_limit, read_status
+from asr.training.cost.memory import (
+    FLOAT,
+    PeakMemory,
+    activation_floats,
+    estimate_memory,
+    expected_peak,
+    memory_limit,
+    read_status,
+)
 from asr.units import BLANK_SYMBOL, Units
 
 CPU = torch.device("cpu")
@@ -113,3 +121,8 @@ def test_the_limit_is_no_more_than_the_machine_has():
         pytest.skip("needs Linux")
     total = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
     assert 0 < memory_limit(CPU) <= 1024 * int(total.split()[1])
+
+
+def test_freed_memory_stays_with_the_process_on_a_processor_only():
+    assert expected_peak(10**9, 10**8, CPU) == 10**9 + 175 * 10**6
+    assert expected_peak(10**9, 10**8, "cuda") == 11 * 10**8, "a GPU's allocator uses again what was freed"
