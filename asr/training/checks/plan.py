@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -308,7 +309,7 @@ def choose_updates(plan: EpochPlan, accumulate: int, count: int) -> list[Sequenc
     return [groups[index] for index in chosen[:-1]] + [groups[-1]] + ([largest] if largest != groups[-1] else [])
 
 
-def _time_update(updater: Updater, train: TrainingSet, names: Sequence[Sequence[str]], epoch: int) -> float:
+def _time_update(updater: Updater, train: TrainingSet, names: Sequence[Any], epoch: int) -> float:
     """Seconds of one update; of its data too where no other process would load them."""
     begun = time.monotonic()
     batches = [train.batch(each, epoch) for each in names]
