@@ -70,6 +70,23 @@ class BandConfig(Section):
         return self
 
 
+class PaddingConfig(Section):
+    """Silence or faint noise before and after, as recordings have at their edges."""
+
+    probability: Probability = 0.0
+    seconds: Range = Field([0.0, 1.0], description="on each side")
+    level_db: Range = Field([-90.0, -50.0], description="of the noise, in dB of full scale")
+    silence_share: Probability = Field(0.4, description="of the sides, that are digital silence instead")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PaddingConfig:
+        if not 0 <= self.seconds[0] <= self.seconds[1] <= 60:
+            raise ValueError("seconds lies outside 0 to 60")
+        if self.level_db[1] > 0:
+            raise ValueError("level_db lies above full scale, 0")
+        return self
+
+
 class AugmentationConfig(Section):
     """What training does to its input; every draw depends only on (seed, epoch, utterance id)."""
 
@@ -89,6 +106,7 @@ class AugmentationConfig(Section):
     room: RoomConfig = RoomConfig()
     gain: GainConfig = GainConfig()
     band: BandConfig = BandConfig()
+    padding: PaddingConfig = PaddingConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> AugmentationConfig:
@@ -105,5 +123,5 @@ class AugmentationConfig(Section):
     @property
     def needing_waves(self) -> list[str]:
         """Names of the changes asked for that can only be made to waves."""
-        names = [name for name in ("room", "noise", "band", "gain") if getattr(self, name).probability > 0]
+        names = [name for name in ("room", "noise", "band", "gain", "padding") if getattr(self, name).probability > 0]
         return names + (["speed_range"] if self.speed_range else [])

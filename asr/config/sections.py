@@ -31,7 +31,9 @@ class FeatureConfig(Section):
     energy_floor: float = Field(1.0, ge=0)
     htk_compat: bool = Field(False, description="energy or zeroth cepstrum last")
     snip_edges: bool = True
-    normalisation: Literal["none", "utterance", "speaker", "global"] = "utterance"
+    normalisation: Literal["none", "utterance", "speech", "speaker", "global"] = Field(
+        "utterance", description="speech: over an utterance's loud frames, whatever silence surrounds them; fbank only"
+    )
     store_dtype: Literal["float16", "float32"] = Field(
         "float16", description="float16 keeps log-mels to 0.008, MFCC to 0.06"
     )
@@ -45,6 +47,8 @@ class FeatureConfig(Section):
             raise ValueError(f"low_hz {self.low_hz:g} to high_hz {self.high_hz:g} is no band below {nyquist:g} Hz")
         if self.kind == "mfcc" and self.cepstra > self.mel_bins:
             raise ValueError(f"cepstra {self.cepstra} is more than mel_bins {self.mel_bins}")
+        if self.kind == "mfcc" and self.normalisation == "speech":
+            raise ValueError("normalisation speech needs kind fbank: it measures how loud a frame is")
         if self.window_samples < 2 or self.shift_samples < 1:
             raise ValueError("frame_length_ms or frame_shift_ms is shorter than the samples it must hold")
         return self

@@ -1,5 +1,7 @@
 """Cepstral mean and variance normalisation (CMVN): per utterance, per speaker or over the whole training set.
 
+Over the speech of an utterance, which silence at its edges does not move, it is in `speech_normalisation`.
+
 Training and transcribing normalise through the same `Normaliser`. Sums are float64, whatever the features are.
 
 Shapes: B utterances, T frames, F features.
@@ -18,6 +20,7 @@ import torch
 
 from asr.config.sections import FeatureConfig
 from asr.errors import FeatureError
+from asr.features.speech_normalisation import normalise_by_speech
 from asr.files import atomic_write
 
 GLOBAL, SPEAKERS = "global.npz", "speakers.npz"  # beside a feature store; the first also in a model directory
@@ -141,11 +144,20 @@ def _normalise_masked(
     return ((wide - mean) / deviation).masked_fill(~mask, 0.0).float()
 
 
+def _normalise_speech(features: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    """`normalise_by_speech` of each utterance of a padded batch, on the host: the loud frames differ in number."""
+    host = features.float().cpu().numpy()
+    normalised = np.zeros_like(host)
+    for row, count in enumerate(frames.tolist()):
+        normalised[row, :count] = normalise_by_speech(host[row, :count])
+    return torch.from_numpy(normalised).to(features.device)
+
+
 class Normaliser:
     """What a configuration's `features.normalisation` does, in training and in transcribing alike.
 
     Args:
-        kind: "none", "utterance", "speaker" or "global".
+        kind: "none", "utterance", "speech", "speaker" or "global".
         overall: of the training set; "global" needs it.
         speakers: by speaker; an utterance of a speaker who is not among them is normalised by itself.
 
@@ -155,7 +167,7 @@ class Normaliser:
 
     def __init__(
         self,
-        kind: Literal["none", "utterance", "speaker", "global"],
+        kind: Literal["none", "utterance", "speech", "speaker", "global"],
         overall: CmvnStatistics | None = None,
         speakers: Mapping[str, CmvnStatistics] | None = None,
     ) -> None:
@@ -185,6 +197,8 @@ class Normaliser:
         """Normalise a padded batch (B, T, F) with frames (B,); returns float32, zero beyond an utterance's frames."""
         if self.kind == "none":
             return features.float()
+        if self.kind == "speech":
+            return _normalise_speech(features, frames)
         if self.kind == "global":
             return normalise_batch(features, frames, [self.overall] * len(features))
         named = speakers if self.kind == "speaker" and speakers else [""] * len(features)

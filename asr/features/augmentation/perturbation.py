@@ -1,4 +1,4 @@
-"""Changes to waves that training may make: speed, gain, noise, diffuse reverberation, telephone band.
+"""Changes to waves that training may make: speed, gain, noise, padding, diffuse reverberation, telephone band.
 
 Every function is pure: the same wave, the same settings and the same generator give the same samples.
 
@@ -58,6 +58,11 @@ def add_noise(wave: np.ndarray, noise: np.ndarray, snr_db: float, generator: np.
         return wave
     factor = np.sqrt(speech_power / noise_power / 10.0 ** (snr_db / 10.0))
     return (wave + factor * stretch).astype(np.float32)
+
+
+def faint_noise(samples: int, level_db: float, generator: np.random.Generator) -> np.ndarray:
+    """White noise (N,) float32 of a mean power in dB of full scale (1.0); -inf is digital silence."""
+    return (10.0 ** (level_db / 20.0) * generator.standard_normal(samples)).astype(np.float32)
 
 
 def room_response(sample_rate: int, seconds: float, generator: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""What training does to an utterance's wave after its speed: room, noise, band, gain, in the order of a recording.
+"""What training does to a wave after its speed: room, noise, band, gain, padding, in the order of a recording.
 
-The sound of a mouth meets the room, then the noise of the place, then the channel, then somebody's volume control. Each
-change draws from a generator of its own, so that switching one on or off leaves the others as they were.
+The sound of a mouth meets the room, then the noise of the place, then the channel, then somebody's volume control, and
+the recorder runs before and after. Each change draws from a generator of its own, so that switching one on or off
+leaves the others as they were.
 
 Shapes: N samples, M samples of an impulse response.
 """
@@ -11,7 +12,14 @@ from __future__ import annotations
 import numpy as np
 
 from asr.config.augmentation import AugmentationConfig
-from asr.features.augmentation.perturbation import add_noise, change_gain, limit_band, reverberate, room_response
+from asr.features.augmentation.perturbation import (
+    add_noise,
+    change_gain,
+    faint_noise,
+    limit_band,
+    reverberate,
+    room_response,
+)
 from asr.features.augmentation.room import Rooms
 from asr.features.augmentation.sound_folder import SoundFolder
 from asr.seeding import generator_for, uniform_in
@@ -45,8 +53,10 @@ class WaveAugmenter:
             self.responses = Rooms(room.rooms, room.reverberation_seconds, sample_rate, seed)
 
     def __call__(self, wave: np.ndarray, name: str, epoch: int) -> np.ndarray:
-        """The wave (N,) float32 of an utterance as an epoch hears it; the same length."""
-        changes = {"room": self._room, "noise": self._noise, "band": self._band, "gain": self._gain}
+        """The wave (N,) float32 of an utterance as an epoch hears it; only padding changes its length."""
+        changes = {
+            "room": self._room, "noise": self._noise, "band": self._band, "gain": self._gain, "padding": self._padding
+        }  # fmt: skip
         for kind, change in changes.items():
             probability = getattr(self.config, kind).probability
             if probability > 0:
@@ -69,6 +79,9 @@ class WaveAugmenter:
         if config.gain.probability > 0:
             low, high = config.gain.gain_db
             texts.append(f"gain {config.gain.probability:.0%} ({low:g} to {high:g} dB)")
+        if config.padding.probability > 0:
+            low, high = config.padding.seconds
+            texts.append(f"padding {config.padding.probability:.0%} ({low:g} to {high:g} s a side)")
         return ", ".join(texts)
 
     def _room(self, wave: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -91,6 +104,16 @@ class WaveAugmenter:
 
     def _gain(self, wave: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         return change_gain(wave, uniform_in(self.config.gain.gain_db, generator))
+
+    def _padding(self, wave: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        settings = self.config.padding
+        sides = []
+        for _ in range(2):
+            samples = round(uniform_in(settings.seconds, generator) * self.sample_rate)
+            level_db = uniform_in(settings.level_db, generator)
+            silent = generator.random() < settings.silence_share
+            sides.append(faint_noise(samples, -np.inf if silent else level_db, generator))
+        return np.concatenate([sides[0], wave, sides[1]])
 
 
 def from_direct_sound(response: np.ndarray) -> np.ndarray:

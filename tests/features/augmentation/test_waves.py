@@ -144,3 +144,22 @@ def test_missing_folders_are_found_before_training():
     ):
         with pytest.raises(CorpusError, match="/nowhere: is not a folder"):
             WaveAugmenter(AugmentationConfig.model_validate(section), RATE, 1)
+
+
+def test_padding_adds_silence_or_faint_noise_to_both_sides(augmenter):
+    wave = tone(1000, 0.1)
+    settings = {"probability": 1.0, "seconds": [0.1, 0.5], "level_db": [-70.0, -50.0], "silence_share": 0.5}
+    padded = heard(augmenter(padding=settings), 200, wave)
+    added = np.array([len(each) - len(wave) for each in padded]) / RATE
+    assert 0.2 <= added.min() < 0.4 and 0.8 < added.max() <= 1.0001
+    first = np.array([power(each[: round(0.1 * RATE)]) for each in padded])
+    assert np.mean(first == 0.0) == pytest.approx(0.5, abs=0.12)
+    levels = decibels(first[first > 0])
+    assert -71 < levels.min() < -67 and -53 < levels.max() < -49
+
+
+def test_padding_keeps_the_speech_itself(augmenter):
+    wave = tone(1000, 0.1)
+    padded = augmenter(padding={"probability": 1.0, "seconds": [0.25, 0.25]})(wave, "utterance", 5)
+    begin = round(0.25 * RATE)
+    assert np.array_equal(padded[begin : begin + len(wave)], wave)
