@@ -9,7 +9,9 @@ import typer
 
 Subsets = Annotated[
     list[str] | None,
-    typer.Option(help="LibriSpeech subset, Kaldi data directory or NeMo file of this split; may be repeated."),
+    typer.Option(
+        help="LibriSpeech subset, Common Voice table, Kaldi directory or NeMo file; may be repeated."
+    ),
 ]
 
 
@@ -17,7 +19,9 @@ def prepare(
     out: Annotated[Path, typer.Option(help="Folder for train.jsonl, dev.jsonl and test.jsonl.")],
     name: Annotated[
         str,
-        typer.Argument(metavar="[CORPUS]", help="an4, digits, fsdd, kaldi, librispeech, nemo, yesno or own."),
+        typer.Argument(
+            metavar="[CORPUS]", help="an4, common_voice, digits, fsdd, kaldi, librispeech, nemo, own, yesno."
+        ),
     ] = "own",
     corpus: Annotated[Path | None, typer.Option(help="Folder of the corpus; default $ASR_CORPORA/CORPUS.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Your own table with columns audio,text[,speaker].")] = None,

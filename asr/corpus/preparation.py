@@ -8,11 +8,16 @@ from pathlib import Path
 
 from asr.corpus.download import find_corpus
 from asr.corpus.manifest import load_manifest
-from asr.corpus.sources import an4, digits, fsdd, kaldi, librispeech, nemo, own, yesno
+from asr.corpus.sources import an4, common_voice, digits, fsdd, kaldi, librispeech, nemo, own, yesno
 from asr.errors import UsageError
 
-CORPORA = ("an4", "digits", "fsdd", "kaldi", "librispeech", "nemo", "own", "yesno")
-IN_SUBSETS = {"kaldi": kaldi.prepare, "librispeech": librispeech.prepare, "nemo": nemo.prepare}
+CORPORA = ("an4", "common_voice", "digits", "fsdd", "kaldi", "librispeech", "nemo", "own", "yesno")
+IN_SUBSETS = {
+    "common_voice": common_voice.prepare,
+    "kaldi": kaldi.prepare,
+    "librispeech": librispeech.prepare,
+    "nemo": nemo.prepare,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,8 @@ class Request:
     Attributes:
         corpus: its folder (or, for NeMo, file); None looks in `$ASR_CORPORA`.
         csv_file, folder: your own recordings.
-        train, dev, test: subsets of LibriSpeech, names of Kaldi data directories or of NeMo manifests.
+        train, dev, test: subsets of LibriSpeech, tables of Common Voice, names of Kaldi data directories or of NeMo
+            manifests.
         held_out_speakers: FSDD speakers that are tested and never trained on.
         sizes: utterances of train, dev and test for the spoken digits.
         seed: of the spoken digits.
@@ -41,6 +47,7 @@ class Request:
 
 USES = {
     "an4": {"corpus"},
+    "common_voice": {"corpus", "train", "dev", "test"},
     "digits": {"sizes", "seed"},
     "fsdd": {"corpus", "held_out_speakers"},
     "kaldi": {"corpus", "train", "dev", "test"},

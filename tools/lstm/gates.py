@@ -3,8 +3,8 @@
     python tools/lstm/gates.py AUDIO --model exp/digits/model --plot docs/lstm/gates.png [--layer 1] [--unit auto]
 
 The gates are computed here from the weights by the equations (Hochreiter & Schmidhuber 1997; Gers et al. 2000), and the
-hidden state that they give is compared with the network's own before anything is drawn. `--unit auto` takes the unit of the
-forward direction whose cell holds on longest: the one with the highest mean forget gate among those whose cell moves.
+hidden state that they give is compared with the network's own before anything is drawn. `--unit auto` takes the unit of
+the forward direction whose cell holds on longest: the highest mean forget gate among those whose cell moves.
 """
 
 from __future__ import annotations

@@ -3,10 +3,11 @@
     python tools/lstm/reach.py [--hidden 64] [--updates 1500] [--distances 10,20,40,80,160] [--seed 1] \
         [--plot docs/lstm/reach.png] [--json FILE]
 
-The task is that of Hochreiter & Schmidhuber (1997), section 5.2: a sequence begins with one of eight symbols, k frames of
-noise follow, and then the first symbol is asked for. A network is trained for every k. Chance is 12.5 %. The second picture
-is the norm of the gradient of the answer with respect to the frame k back, as a share of that with respect to the last
-frame, for the networks as they are initialised: exponential decay is what a plain RNN cannot help (Bengio et al. 1994).
+The task is in the spirit of Hochreiter & Schmidhuber (1997), section 5.2: a sequence begins with one of eight symbols,
+k frames of noise follow, and then the first symbol is asked for. A network is trained for every k. Chance is 12.5 %.
+The second picture is the norm of the gradient of the answer with respect to the frame k back, as a share of that with
+respect to the last frame, for the networks as they are initialised: exponential decay is what a plain RNN cannot help
+(Bengio et al. 1994).
 """
 
 from __future__ import annotations
