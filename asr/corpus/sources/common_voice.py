@@ -1,8 +1,8 @@
 """Common Voice (commonvoice.mozilla.org): sentences read by many speakers, the folder of any language as downloaded.
 
 R. Ardila et al., "Common Voice: a massively-multilingual speech corpus", LREC 2020. A language's folder has
-`train.tsv`, `dev.tsv` and `test.tsv`, whose speakers (`client_id`) do not overlap, and the recordings in `clips/`. Any tables with
-columns for audio and text will do; each is a subset under its own name.
+`train.tsv`, `dev.tsv` and `test.tsv`, whose speakers (`client_id`) do not overlap, and the recordings in `clips/`. Any
+tables with columns for audio and text will do; each is a subset under its own name.
 """
 
 from __future__ import annotations
