@@ -9,9 +9,7 @@ import typer
 
 Subsets = Annotated[
     list[str] | None,
-    typer.Option(
-        help="LibriSpeech subset, Common Voice table, Kaldi directory or NeMo file; may be repeated."
-    ),
+    typer.Option(help="LibriSpeech subset, Common Voice table, Kaldi directory or NeMo file; may be repeated."),
 ]
 
 
