@@ -25,7 +25,9 @@ class Unit(str, Enum):
 
 
 Model = Annotated[Path, typer.Argument(help="Language model: a folder of 'asr lm train', or an ARPA file.")]
-Texts = Annotated[list[str], typer.Argument(help="Text (.txt .gz .xz .bz2, - for stdin) or manifest (.jsonl).")]
+Texts = Annotated[
+    list[str], typer.Argument(help="Text (packed or not, - for stdin), manifest (.jsonl) or table (.csv).")
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write, or a file named .arpa or .arpa.gz.")]
 Target = Annotated[Path, typer.Argument(help="Folder to write, or a file named .arpa or .arpa.gz.")]
 UnitsFile = Annotated[Path | None, typer.Option("--units", help="units.txt of the acoustic model.")]

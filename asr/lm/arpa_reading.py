@@ -1,18 +1,19 @@
-"""Reading ARPA language models, as lmplz and SRILM write them, plain or gzip.
+"""Reading ARPA language models, as lmplz and SRILM write them, plain or packed with gzip, bzip2 or xz.
 
 Format: https://www.speech.sri.com/projects/srilm/manpages/ngram-format.5.html. What differs between writers is taken:
-missing `<unk>`, `-99` or 0 for `<s>`, back-offs left out where they are 0, `<UNK>`, any case of the section marks.
-What is wrong is a DecodingError with the file and the line.
+missing `<unk>`, `-99` or 0 for `<s>`, back-offs left out where they are 0, `<UNK>`, any case of the section marks, a
+byte order mark. What is wrong is a DecodingError with the file and the line.
 
 Legend: n_k n-grams of order k.
 """
 
 from __future__ import annotations
 
-import gzip
 import logging
+import lzma
 import re
 import zlib
+from codecs import BOM_UTF8
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO
@@ -22,6 +23,7 @@ import numpy as np
 from asr.errors import DecodingError
 from asr.lm.ngram import BEGIN, END, UNKNOWN, LMUnit
 from asr.lm.tables import NGramTable, NGramTables
+from asr.text_files import open_bytes
 
 logger = logging.getLogger("asr")
 BLOCK = 1 << 13  # lines parsed at a time
@@ -34,16 +36,16 @@ def read_arpa(path: str | Path, unit: LMUnit = "words") -> NGramTables:
     """Read a language model; contexts that the file leaves out are filled in with what they back off to.
 
     Args:
-        path: ARPA file; a name ending in `.gz` is unpacked.
+        path: ARPA file; its first bytes say whether it is packed, whatever its name.
         unit: what a word of the model is.
 
     Raises:
         DecodingError: unreadable, cut or inconsistent file; names the line.
     """
     try:
-        with gzip.open(path, "rb") if str(path).endswith(".gz") else Path(path).open("rb") as stream:
-            return _ArpaReader(stream, Path(path), unit).read()  # type: ignore[arg-type]
-    except (OSError, EOFError, zlib.error) as error:
+        with open_bytes(path) as stream:
+            return _ArpaReader(stream, Path(path), unit).read()
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DecodingError(path, f"cannot be read ({error})", "give a whole ARPA file") from None
 
 
@@ -81,6 +83,8 @@ class _ArpaReader:
         """The next line that is not empty, stripped; empty at the end of the file."""
         for line in self.stream:
             self.number += 1
+            if self.number == 1:
+                line = line.removeprefix(BOM_UTF8)
             if line.strip():
                 return line.strip()
         return b""
@@ -129,9 +133,14 @@ class _ArpaReader:
             else:
                 words.append(np.stack([self._look_up(column) for column in columns[1:-1]], axis=1))
             scores.append(self._numbers(columns[0], "probability"))
-            backoffs.append(np.zeros(size, np.float32) if highest else self._numbers(columns[-1], "back-off"))
+            backoffs.append(self._numbers(columns[-1], "back-off"))
             self.number += size
         self.missing_backoffs = np.asarray(list(chain.from_iterable(missing)), bool)
+        idle = sum(int(np.count_nonzero(block)) for block in backoffs) if highest else 0
+        if idle:
+            reason = "the file was cut from one of a higher order; they have no effect"
+            logger.warning("%s: %d %d-grams, the highest order, have back-offs: %s", self.path, idle, order, reason)
+            backoffs = [np.zeros(count, np.float32)]
         ids = np.concatenate([np.empty((0, order), np.int32), *words])
         return ids, self._checked(_joined(scores), order), _joined(backoffs)
 

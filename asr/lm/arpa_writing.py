@@ -1,12 +1,15 @@
-"""Writing language models as ARPA files, plain or gzip, a block of n-grams at a time."""
+"""Writing language models as ARPA files, plain or packed, a block of n-grams at a time."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -17,18 +20,21 @@ BLOCK = 1 << 16
 
 
 def write_arpa(tables: NGramTables, path: str | Path) -> None:
-    """Write a model; a name ending in `.gz` is packed. The file appears under its name when it is whole."""
-    with atomic_write(path, "wb") as raw:
-        if not str(path).endswith(".gz"):
-            _write(tables, raw)
-            return
-        # No name and no time in the gzip header: the same model gives the same bytes.
-        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
-            _write(tables, packed)
+    """Write a model; a name ending in `.gz`, `.bz2` or `.xz` is packed. The file appears when it is whole."""
+    with atomic_write(path, "wb") as raw, _packed(raw, Path(path).suffix) as stream:
+        _write(tables, stream)
 
 
-def _write(tables: NGramTables, raw: IO[bytes] | gzip.GzipFile) -> None:
-    stream = io.TextIOWrapper(raw, encoding="utf-8", newline="\n", write_through=False)  # type: ignore[arg-type]
+def _packed(raw: IO[bytes], suffix: str) -> AbstractContextManager[Any]:
+    if suffix == ".gz":  # no name and no time in the header: the same model gives the same bytes
+        return gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0)
+    if suffix == ".bz2":
+        return bz2.BZ2File(raw, "wb")
+    return lzma.LZMAFile(raw, "wb") if suffix == ".xz" else nullcontext(raw)
+
+
+def _write(tables: NGramTables, raw: IO[bytes]) -> None:
+    stream = io.TextIOWrapper(raw, encoding="utf-8", newline="\n", write_through=False)
     stream.write("\\data\\\n")
     stream.writelines(f"ngram {order}={len(table)}\n" for order, table in enumerate(tables.orders, start=1))
     for order in range(1, tables.order + 1):

@@ -8,6 +8,7 @@ Legend: n tokens, n_k different n-grams of order k, V words.
 
 from __future__ import annotations
 
+import logging
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,8 @@ import numpy as np
 
 from asr.errors import DecodingError
 from asr.lm.ngram import BEGIN, BEGIN_ID, END, END_ID, UNKNOWN, UNKNOWN_ID
+
+logger = logging.getLogger("asr")
 
 
 @dataclass
@@ -42,12 +45,12 @@ def count_ngrams(sentences: Iterable[Sequence[str]], order: int, word_cutoff: in
     """Count the n-grams of sentences, each between <s> and </s>.
 
     Args:
-        sentences: words of each sentence. "<unk>" is counted as the unknown word.
+        sentences: words of each sentence. "<unk>" and "<UNK>" are counted as the unknown word.
         order: the longest n-grams; lowered where no sentence is that long.
         word_cutoff: words seen at most this often become "<unk>".
 
     Raises:
-        DecodingError: no words at all, or "<s>" or "</s>" among them.
+        DecodingError: no words at all, or "<s>" or "</s>", in either case, among them.
     """
     vocabulary, tokens = _number_words(sentences)
     if word_cutoff > 0:
@@ -115,7 +118,26 @@ def _number_words(sentences: Iterable[Sequence[str]]) -> tuple[list[str], np.nda
         tokens.append(END_ID)
     if len(ids) == 3 and not tokens:
         raise DecodingError("text", "is empty", "give text with at least one sentence")
-    return list(ids), np.frombuffer(tokens, np.int32)
+    return _without_other_spellings(list(ids), np.frombuffer(tokens, np.int32))
+
+
+def _without_other_spellings(vocabulary: list[str], tokens: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Refuse <S> and </S> and count <UNK> as <unk>: a reader of ARPA files takes them for the special words."""
+    others = [
+        index for index, word in enumerate(vocabulary) if index > END_ID and word.lower() in vocabulary[: END_ID + 1]
+    ]
+    if not others:
+        return vocabulary, tokens
+    for index in others:
+        if vocabulary[index].lower() != UNKNOWN:
+            number = int(np.count_nonzero(tokens[: int(np.argmax(tokens == index))] == END_ID)) + 1
+            reason = f"sentence {number} contains the word {vocabulary[index]}"
+            raise DecodingError("text", reason, "remove it: the boundaries of each line are added by themselves")
+    logger.warning("the text holds %s; counted as %s", " ".join(vocabulary[index] for index in others), UNKNOWN)
+    keep = np.ones(len(vocabulary), bool)
+    keep[others] = False
+    new_ids = np.where(keep, np.cumsum(keep) - 1, UNKNOWN_ID).astype(np.int32)
+    return [word for word, kept in zip(vocabulary, keep.tolist(), strict=True) if kept], new_ids[tokens]
 
 
 def _drop_rare_words(vocabulary: list[str], tokens: np.ndarray, cutoff: int) -> tuple[list[str], np.ndarray]:

@@ -16,7 +16,10 @@ KENLM_MAGIC = b"mmap lm http://kheafield.com/code"
 
 def is_arpa(path: str | Path) -> bool:
     """Whether the name is that of an ARPA file."""
-    return str(path).endswith((".arpa", ".arpa.gz", ".lm", ".lm.gz"))
+    name = str(path).lower()
+    for packing in (".gz", ".bz2", ".xz"):
+        name = name.removesuffix(packing)
+    return name.endswith((".arpa", ".lm"))
 
 
 def is_kenlm_binary(path: str | Path) -> bool:
@@ -74,7 +77,7 @@ def check_target(path: str | Path) -> None:
 
 
 def save_lm(tables: NGramTables, path: str | Path) -> None:
-    """Write an ARPA file where the name says so (`.arpa`, `.arpa.gz`), a folder for decoding otherwise."""
+    """Write an ARPA file where the name says so (`.arpa`, also packed), a folder for decoding otherwise."""
     if is_arpa(path):
         write_arpa(tables, path)
     else:

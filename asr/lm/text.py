@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
 import json
+import logging
 import lzma
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from asr.errors import CorpusError, UsageError
+from asr.errors import CorpusError, TableError, UsageError
 from asr.lm.ngram import LMUnit
+from asr.tables import AUDIO_NAMES, ID_NAMES, TEXT_NAMES, column, read_table
+from asr.text_files import open_text
 from asr.units import SPACE_SYMBOL, Units
 
 Tokenizer = Callable[[str], list[str]]
-OPENERS: dict[str, Callable[..., io.TextIOBase]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}  # type: ignore[dict-item]
+logger = logging.getLogger("asr")
 
 
 def read_lines(source: str | Path) -> Iterator[str]:
-    """Lines of a text without their ends; `-` is standard input, `.gz`, `.xz` and `.bz2` are unpacked on the way.
+    """Lines of a text without their ends; `-` is standard input. What is packed is unpacked, whatever its name.
 
-    A `.jsonl` manifest gives the `text` of each utterance.
+    Manifests (`.jsonl`, `.json`, or text whose first line is a JSON object) and tables (`.csv`, `.tsv`) give the text
+    of each utterance.
 
     Raises:
         CorpusError: missing, cut or undecodable file, or a manifest line without text; names file and line.
+        TableError: a table with rows that do not fit, or a table under a name that does not say so.
     """
     number = 0
     try:
-        with _open(source) as stream:
-            for number, line in enumerate(stream, start=1):  # noqa: B007 (named in the errors)
-                yield _manifest_text(line) if str(source).endswith(".jsonl") else line.rstrip("\r\n")
+        with open_text(source) as stream:
+            kind = _kind(source)
+            if kind == "table":
+                yield from _table_texts(source, stream.read())
+                return
+            for number, line in enumerate(stream, start=1):
+                if number == 1 and not kind:
+                    kind = "manifest" if _is_object(line) else "text"
+                    _refuse_table(source, line)
+                yield _manifest_text(line) if kind == "manifest" else line.rstrip("\r\n")
     except FileNotFoundError:
         raise CorpusError(source, "does not exist", "give a text file, a manifest, or - for standard input") from None
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeError) as error:
         reason = f"cannot be read after line {number} ({error})"
         raise CorpusError(source, reason, "give UTF-8 text that is whole") from None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -43,16 +51,42 @@ def read_lines(source: str | Path) -> Iterator[str]:
         raise CorpusError(source, reason, "give a manifest with a JSON object a line") from None
 
 
-def _open(source: str | Path) -> io.TextIOBase:
-    if str(source) == "-":
-        return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8")
-    opener = OPENERS.get(Path(source).suffix)
-    if opener is None:
-        return Path(source).open(encoding="utf-8")  # type: ignore[return-value]
-    return opener(source, "rt", encoding="utf-8")
+def _kind(source: str | Path) -> str:
+    """ "manifest" or "table" where the name says so."""
+    suffixes = [suffix.lower() for suffix in Path(source).suffixes if suffix.lower() not in (".gz", ".xz", ".bz2")]
+    last = suffixes[-1] if suffixes else ""
+    return "manifest" if last in (".jsonl", ".json", ".ndjson") else "table" if last in (".csv", ".tsv") else ""
+
+
+def _is_object(line: str) -> bool:
+    if not line.startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _refuse_table(source: str | Path, header: str) -> None:
+    """Column names would become words, and with them every id and path."""
+    for delimiter in ("\t", ";", ","):
+        names = header.lower().strip().split(delimiter)
+        if column(names, TEXT_NAMES) and column(names, ID_NAMES + AUDIO_NAMES):
+            raise TableError(source, f"begins with the column names {header.strip()!r}", "name the table .csv or .tsv")
+
+
+def _table_texts(source: str | Path, content: str) -> Iterator[str]:
+    for row in read_table(str(source), content):
+        name = column(row.fields, TEXT_NAMES)
+        if name is None:
+            raise TableError(source, f"has no column named {', '.join(TEXT_NAMES)}", "name the column of the texts so")
+        yield " ".join(row.fields[name].split())
 
 
 def _manifest_text(line: str) -> str:
+    """The text of an utterance; nothing for a blank line."""
+    if not line.strip():
+        return ""
     text = json.loads(line)["text"]
     return str(text.strip())
 
@@ -60,10 +94,14 @@ def _manifest_text(line: str) -> str:
 def read_sentences(sources: Iterable[str | Path], tokenize: Tokenizer = str.split) -> Iterator[list[str]]:
     """Tokens of every non-empty line of the sources, one after the other."""
     for source in sources:
+        empty = True
         for line in read_lines(source):
             tokens = tokenize(line)
             if tokens:
+                empty = False
                 yield tokens
+        if empty:
+            logger.warning("%s: holds no words", source)
 
 
 def tokenizer_for(unit: LMUnit, units: Units | None = None) -> Tokenizer:

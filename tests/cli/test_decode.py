@@ -87,7 +87,7 @@ class TestTheWholePath:
             r"\S+\t4 utterances\t\d+\.\d s of audio\treal-time factor \d\.\d{4} \(search \d\.\d{5}\)\n", out
         )
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-            "hyp.ctm", "hyp.trn", "log_probs.npz", "ref.trn",
+            "hyp.ctm", "hyp.trn", "log_probs.npz", "ref.stm", "ref.trn",
         ]  # fmt: skip
 
     def test_tune_export_and_decode(self, asr, folder, tmp_path):

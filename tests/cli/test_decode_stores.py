@@ -18,7 +18,7 @@ def test_the_summary_line_and_the_files(manifest, model_folder, tmp_path, capsys
     assert seconds == f"{audio:.1f} s of audio"
     assert factor.startswith("real-time factor ")
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {"ref.trn", "hyp.trn", "hyp.ctm", "log_probs.npz"}
+    assert written == {"ref.trn", "hyp.trn", "ref.stm", "hyp.ctm", "log_probs.npz"}
 
 
 def test_a_store_is_read_instead_of_audio(manifest, model_folder, tmp_path):

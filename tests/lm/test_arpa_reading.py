@@ -1,7 +1,9 @@
 """ARPA files of every writer, whole and broken."""
 
+import bz2
 import gzip
 import logging
+import lzma
 import math
 
 import pytest
@@ -208,3 +210,26 @@ def test_any_mutation_is_a_model_or_a_clear_error(tmp_path_factory, changes):
         assert "line" in error.reason
     else:
         assert math.isfinite(model.score(["a", "b", "b"]))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("name", ["m.arpa", "m.arpa.gz", "m"])
+def test_packing_is_told_by_content_and_a_byte_order_mark_is_no_line(tmp_path, pack, name):
+    (tmp_path / name).write_bytes(pack(b"\xef\xbb\xbf" + WHOLE.encode()))
+    assert read_arpa(tmp_path / name).vocabulary == ["<unk>", "<s>", "</s>", "a", "b"]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+def test_what_is_written_under_a_packed_name_is_packed(tmp_path, read, suffix):
+    write_arpa(read(WHOLE), tmp_path / f"m.arpa{suffix}")
+    assert (tmp_path / f"m.arpa{suffix}").read_bytes()[:1] != b"\\"
+    assert as_dictionary(read_arpa(tmp_path / f"m.arpa{suffix}")) == as_dictionary(read(WHOLE))
+
+
+@pytest.mark.parametrize(("backoff", "told"), [("-1.5", True), ("0.3", True), ("0", False)])
+def test_back_offs_of_the_highest_order_are_told(read, caplog, backoff, told):
+    """They are left where a file was cut by hand to its lower orders, and can have no effect."""
+    with caplog.at_level(logging.WARNING, logger="asr"):
+        model = read(WHOLE.replace("-0.6\ta b", f"-0.6\ta b\t{backoff}"))
+    assert ("1 2-grams, the highest order, have back-offs" in caplog.text) == told
+    assert as_dictionary(model) == as_dictionary(read(WHOLE))

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from slow_ngrams import made_up_text
 
+from asr.errors import DecodingError
 from asr.lm.counts import count_ngrams
 
 
@@ -44,3 +45,16 @@ def test_rare_words_are_replaced_before_counting():
     counts = count_ngrams([["a", "b"], ["a", "c"]], 2, word_cutoff=1)
     assert counts.vocabulary == ["<unk>", "<s>", "</s>", "a"]
     assert spelled(counts)[("a", "<unk>")] == 2
+
+
+@pytest.mark.parametrize("word", ["<S>", "</S>"])
+def test_boundaries_in_capitals_are_refused(word):
+    with pytest.raises(DecodingError, match=f"sentence 2 contains the word {word}"):
+        count_ngrams([["A"], ["B", word]], 2)
+
+
+def test_the_unknown_word_in_capitals_is_the_unknown_word(caplog):
+    counted = count_ngrams([["A", "<UNK>", "B"], ["<unk>"]], 1)
+    assert counted.vocabulary == ["<unk>", "<s>", "</s>", "A", "B"]
+    assert counted.orders[0].counts[0] == 2
+    assert "<UNK>; counted as <unk>" in caplog.text

@@ -10,7 +10,7 @@ import types
 import pytest
 
 from asr.config.sections import UnitsConfig
-from asr.errors import CorpusError, UsageError
+from asr.errors import CorpusError, TableError, UsageError
 from asr.lm.text import lm_symbols, read_lines, read_sentences, split_characters, tokenizer_for
 from asr.units import Units, build_units
 
@@ -58,7 +58,6 @@ def test_broken_manifest_names_the_line(tmp_path, line):
     [
         ("cut.gz", gzip.compress(b"a\n" * 9999, mtime=0)[:20]),
         ("cut.xz", lzma.compress(b"a\n" * 9999)[:60]),
-        ("no.gz", b"plain text"),
         ("latin.txt", b"caf\xe9\n"),
     ],
 )
@@ -93,3 +92,38 @@ def test_units_without_an_inventory_or_unknown_units_are_usage_errors():
         tokenizer_for("units")
     with pytest.raises(UsageError, match="syllables"):
         tokenizer_for("syllables")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.json", '{"text": "a b"}\n'),
+        ("t.txt", '{"id": "1", "text": "a b"}\n\n'),
+        ("t.csv", "id,text\n1,a b\n"),
+        ("t.tsv", "\ufeffpath\tSentence\r\n1\ta  b\r\n"),
+        ("t.txt", "\ufeffa b\r\n"),
+    ],
+)
+def test_manifests_tables_and_byte_order_marks(tmp_path, name, content):
+    """Neither keys, nor ids, nor marks become words."""
+    (tmp_path / name).write_bytes(content.encode())
+    assert list(read_sentences([tmp_path / name])) == [["a", "b"]]
+
+
+@pytest.mark.parametrize("header", ["id,text", "path\tsentence", "Audio;Transcript;Speaker"])
+def test_a_table_under_another_name_is_refused(tmp_path, header):
+    (tmp_path / "t.txt").write_text(header + "\n")
+    with pytest.raises(TableError, match="column names"):
+        list(read_lines(tmp_path / "t.txt"))
+
+
+def test_a_table_without_texts_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("id,duration\n1,2\n")
+    with pytest.raises(TableError, match="no column named text"):
+        list(read_lines(tmp_path / "t.csv"))
+
+
+def test_an_empty_source_is_named(tmp_path, caplog):
+    (tmp_path / "t.txt").write_text("\n")
+    assert list(read_sentences([tmp_path / "t.txt"])) == []
+    assert "t.txt: holds no words" in caplog.text

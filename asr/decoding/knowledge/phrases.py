@@ -13,6 +13,7 @@ from asr.decoding.knowledge.phrase_automaton import BOUNDARY, OUTSIDE, PHRASE_ED
 from asr.decoding.knowledge.prefixes import NONE
 from asr.decoding.knowledge.spelling_graph import LAST, lay_out
 from asr.errors import DecodingError, UnitsError
+from asr.text_files import open_text
 from asr.units import WORD_START, Units
 
 DEFAULT_BOOST = 5.0  # natural log; a phrase may be e^5 = 148 times less probable and still win
@@ -73,8 +74,9 @@ def read_phrases(path: str | Path) -> dict[str, float]:
     """
     boosts: dict[str, float] = {}
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        with open_text(path) as stream:
+            lines = stream.read().splitlines()
+    except (OSError, EOFError, UnicodeError) as error:
         raise DecodingError(path, f"cannot be read ({error})", "give a UTF-8 text file of phrases") from None
     for number, line in enumerate(lines, start=1):
         phrase, _, boost = line.partition("\t")

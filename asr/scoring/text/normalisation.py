@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -16,7 +18,12 @@ from asr.errors import ConfigError, UsageError
 from asr.scoring.text.numbers import read_out
 
 PROFILES = Path(__file__).with_name("profiles")
-APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "＇": "'", "`": "'"})
+RULES = 2
+"""Raised whenever the code of the rules, or a profile of the package, gives another text than before."""
+APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼʻ‛′ʹ´＇`", "'"))
+VULGAR = re.compile(r"(?<=\d)\s?(?=[¼-¾⅐-⅞])")
+"""Where 2½ would become 21/2."""
+VARIATION = re.compile("[\ufe00-\ufe0f\u180b-\u180f\U000e0100-\U000e01ef]")
 LOOSE_APOSTROPHE = re.compile(r"(?<!\w)'+|'+(?!\w)")
 BRACKETED = re.compile(r"\[[^\]]*\]|<[^>]*>|\([^)]*\)|\{[^}]*\}")
 
@@ -26,8 +33,11 @@ class Profile(BaseModel):
 
     Attributes:
         name: what the result prints.
+        version: raised by its author when its rules change; printed with every result.
+        invisible: "remove" drops what cannot be seen: soft hyphens, zero-width characters, marks of direction.
         unicode: canonical form of the characters; "NFKC" also folds full-width letters and ligatures.
-        case: "lower" folds case.
+        case: "lower", "upper", or "fold", which also makes ß and ss equal.
+        accents: "remove" drops the marks above and below letters.
         brackets: "remove" drops [noise], <unk>, (laughter) and {tags} with what is inside.
         replace: regular expression -> replacement, in order, over the whole text.
         numbers: "english" reads digits out in words.
@@ -38,8 +48,11 @@ class Profile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = "none"
+    version: str = "1"
+    invisible: Literal["keep", "remove"] = "keep"
     unicode: Literal["keep", "NFC", "NFKC"] = "keep"
-    case: Literal["keep", "lower", "upper"] = "keep"
+    case: Literal["keep", "lower", "upper", "fold"] = "keep"
+    accents: Literal["keep", "remove"] = "keep"
     brackets: Literal["keep", "remove"] = "keep"
     replace: dict[str, str] = Field(default_factory=dict)
     numbers: Literal["keep", "english"] = "keep"
@@ -58,14 +71,32 @@ class Profile(BaseModel):
 
     @cached_property
     def changes_nothing(self) -> bool:
-        return self.model_dump(exclude={"name"}) == Profile().model_dump(exclude={"name"})
+        return self.model_dump(exclude={"name", "version"}) == Profile().model_dump(exclude={"name", "version"})
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of the rules: results of different digests cannot be compared."""
+        rules = self.model_dump(exclude={"name", "version"})
+        told = json.dumps([RULES if not self.changes_nothing else 0, rules], sort_keys=False, ensure_ascii=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """ "basic 1 (3f2a9c01d5e7)": name, version and digest."""
+        return f"{self.name} {self.version} ({self.digest})"
 
     def apply(self, text: str) -> str:
         """Normalise one text; the result has single blanks and none at its ends."""
+        if self.invisible == "remove" and not text.isascii():
+            text = without_invisible(text)
+        if self.numbers == "english" and not text.isascii():
+            text = VULGAR.sub(" and ", text)
         if self.unicode != "keep":
             text = unicodedata.normalize(self.unicode, text)
         if self.case != "keep":
-            text = text.lower() if self.case == "lower" else text.upper()
+            text = _cased(text, self.case)
+        if self.accents == "remove" and not text.isascii():
+            text = _without_accents(text)
         if self.brackets == "remove":
             text = BRACKETED.sub(" ", text)
         for pattern, replacement in self.replace.items():
@@ -123,6 +154,22 @@ def profile_from(content: object, path: Path) -> Profile:
 def profile_names() -> list[str]:
     """Names of the profiles in the package."""
     return sorted(path.stem for path in PROFILES.glob("*.yaml"))
+
+
+def without_invisible(text: str) -> str:
+    """Drop format characters (category Cf) and variation selectors."""
+    return VARIATION.sub("", "".join(c for c in text if unicodedata.category(c) != "Cf"))
+
+
+def _cased(text: str, case: str) -> str:
+    if case == "fold":  # a dotted capital I folds to i and a dot of its own
+        return text.casefold().replace("i\u0307", "i")
+    return text.lower() if case == "lower" else text.upper()
+
+
+def _without_accents(text: str) -> str:
+    apart = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", "".join(c for c in apart if unicodedata.category(c) != "Mn"))
 
 
 def _without_punctuation(text: str) -> str:
