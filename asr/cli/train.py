@@ -34,7 +34,7 @@ def train(
     ] = False,
     figures: Annotated[Path | None, typer.Option("--json", help="With --plan: write the figures here too.")] = None,
 ) -> None:
-    """Train a BiLSTM acoustic model with CTC, resumable at any moment."""
+    """Train a BiLSTM acoustic model with CTC or CTC-CRF, resumable at any moment."""
     import json
 
     from asr.config.experiment import load_config

@@ -159,6 +159,10 @@ class TrainingConfig(Section):
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average, judged and kept; 0 is off")
     intermediate_weight: float = Field(0.3, ge=0, lt=1, description="share of model.intermediate_layers in the loss")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a uniform distribution in the loss")
+    criterion: Literal["ctc", "ctc-crf"] = Field("ctc", description="ctc-crf is begun from a CTC model (--init)")
+    ctc_weight: float = Field(0.01, ge=0, description="of the CTC loss beside ctc-crf")
+    denominator: str = Field("", description="n-gram of units for ctc-crf; empty trains one on the training texts")
+    denominator_order: int = Field(3, ge=1, le=6, description="of the one trained so")
 
 
 class DecodingConfig(Section):

@@ -2,7 +2,8 @@
 
 A data folder holds `train.jsonl`, `dev.jsonl`, `units.txt` and, under `features/`, the stores `train` and `dev`; the
 training set may be tar shards instead, in `shards/train` or wherever `shards.location` says.
-An experiment folder holds `config.yaml train.log metrics.jsonl tensorboard/ checkpoints/ model/`.
+An experiment folder holds `config.yaml train.log metrics.jsonl tensorboard/ checkpoints/ model/` and, where the
+criterion is CTC-CRF, `denominator/`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from asr.config.experiment import ExperimentConfig, save_config
 from asr.model.acoustic import AcousticModel
 from asr.model.directory import build_model, save_model
 from asr.training.cost.allocator import keep_freed_memory, prepare_little_ahead
+from asr.training.denominator import denominator_for
 from asr.training.determinism import deterministic_algorithms
 from asr.training.processes.restart import admit, dismiss
 from asr.training.processes.world import World, check_batches, joined, world_of
@@ -89,13 +91,17 @@ def train_experiment(
         model = _new_model(config, units, chosen, init, world)
         if world.leads:
             save_config(config, experiment / "config.yaml")
-        trainer = Trainer(config, model, units, train, dev, experiment, chosen, world)
-        if resume and not trainer.resume():
+        denominator = denominator_for(config, train, units, experiment, resume=resume, world=world)
+        trainer = Trainer(config, model, units, train, dev, experiment, chosen, world, denominator)
+        resumed = resume and trainer.resume()
+        if resume and not resumed:
             LOGGER.info("no checkpoint yet: beginning at update 0")
+        if denominator is not None and init is None and not resumed:
+            LOGGER.warning("ctc-crf hardly learns from random weights: begin from a model trained with ctc (--init)")
         history = trainer.train(stop_after)
         weights = world.once(lambda: average_weights(trainer.averaged_paths()))
         model.load_state_dict(weights)
-        result = validate(model, dev, units, chosen, world)
+        result = validate(model, dev, units, chosen, world, denominator)
         LOGGER.info("average of %d epochs: dev WER %.2f %%", len(trainer.averaged_paths()), result.wer)
         summary = TrainingSummary(experiment / "model", result, len(history), trainer.progress.step)
         if world.leads:
@@ -129,7 +135,8 @@ def _card(config: ExperimentConfig, data: Path, train: TrainingSet, dev: Example
     facts = train.facts()
     return f"""# {config.name}
 
-Bidirectional LSTM acoustic model trained with CTC; configuration in `config.yaml`, units in `units.txt`.
+Bidirectional LSTM acoustic model trained with {config.training.criterion.upper()}; configuration in `config.yaml`,
+units in `units.txt`.
 
 * Training data: {data.name}, {facts.utterances} utterances, {facts.seconds / 3600:.2f} h, {facts.speakers} speakers\
 {" (synthetic speech)" if facts.synthetic else ""}

@@ -24,6 +24,7 @@ from asr.batches.sets import TrainingSet
 from asr.config.experiment import ExperimentConfig
 from asr.errors import CheckpointError, TrainingError
 from asr.model.acoustic import AcousticModel
+from asr.model.denominator import Denominator
 from asr.seeding import generator_for
 from asr.training.checkpoint import checkpoint_path, differing_settings, load_newest, save_checkpoint
 from asr.training.cost.allocator import FreedMemory
@@ -86,6 +87,7 @@ class Trainer:
         experiment: folder for checkpoints, metrics and logs.
         device: where to train.
         world: the processes that train together.
+        denominator: of CTC-CRF; None where the criterion is CTC.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Trainer:
         experiment: Path,
         device: torch.device,
         world: World | None = None,
+        denominator: Denominator | None = None,
     ) -> None:
         self.config, self.model, self.units = config, model, units
         self.train_examples, self.dev_examples = train, dev
@@ -105,7 +108,7 @@ class Trainer:
         self.experiment = experiment
         self.device = device
         self.world = world or World()
-        self.updater = Updater(model, config.training, device, self.world)
+        self.updater = Updater(model, config.training, device, self.world, denominator)
         self.progress = Progress()
         self.rehearsed = False
         self.freed: FreedMemory | None = None
@@ -229,7 +232,8 @@ class Trainer:
     def _finish_epoch(self) -> None:
         progress, settings = self.progress, self.config.training
         with self.updater.judged_weights():
-            result = validate(self.model, self.dev_examples, self.units, self.device, self.world)
+            denominator = self.updater.denominator
+            result = validate(self.model, self.dev_examples, self.units, self.device, self.world, denominator)
             if self.world.leads:
                 save_epoch(self.checkpoints, progress.epoch, self.model.state_dict())
         progress.history.append(EpochResult(progress.epoch, result.wer, result.loss))

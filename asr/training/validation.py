@@ -1,4 +1,4 @@
-"""How a model does on a set while it is trained: greedy word error rate and CTC loss."""
+"""How a model does on a set while it is trained: greedy word error rate and loss."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from asr.batches.plan import deal, padded_seconds, plan_in_order
 from asr.config.sections import BatchingConfig
 from asr.decoding.paths.greedy import GreedyDecoder
 from asr.model.acoustic import AcousticModel
+from asr.model.crf import ctc_crf_loss
 from asr.model.ctc import ctc_loss, per_label
+from asr.model.denominator import Denominator
 from asr.model.directory import seconds_per_frame
 from asr.scoring.rates.wer import score
 from asr.training.processes.world import World
@@ -39,9 +41,14 @@ class Judged:
 
 
 def validate(
-    model: AcousticModel, examples: Examples, units: Units, device: torch.device, world: World | None = None
+    model: AcousticModel,
+    examples: Examples,
+    units: Units,
+    device: torch.device,
+    world: World | None = None,
+    denominator: Denominator | None = None,
 ) -> ValidationResult:
-    """Decode a set greedily and score it.
+    """Decode a set greedily and score it; the loss is CTC's, or with a denominator that of CTC-CRF.
 
     Utterances whose text cannot be reached (outside the units, or too long for its frames) count in the error rates
     and are left out of the loss. Each process of `world` decodes its share of the same batches, and all are told the
@@ -54,13 +61,18 @@ def validate(
     plan = plan_in_order(items, batching)
     owners = deal(padded_seconds(items, plan), world.size)
     own = [batch for batch, rank in zip(plan, owners, strict=True) if rank == world.rank]
-    shares = world.gather(_decode(model, examples, own, units, device))
+    shares = world.gather(_decode(model, examples, own, units, device, denominator))
     return world.once(lambda: _score(examples, plan, shares))
 
 
 @torch.inference_mode()
 def _decode(
-    model: AcousticModel, examples: Examples, plan: Sequence[Sequence[str]], units: Units, device: torch.device
+    model: AcousticModel,
+    examples: Examples,
+    plan: Sequence[Sequence[str]],
+    units: Units,
+    device: torch.device,
+    denominator: Denominator | None,
 ) -> Judged:
     """Decode some batches of a set."""
     model.eval()
@@ -69,7 +81,11 @@ def _decode(
     for batch in examples.batches(plan, 0):
         log_probs, lengths = model(batch.features.to(device), batch.lengths.to(device))
         log_probs, lengths = log_probs.cpu(), lengths.cpu()
-        batch_losses = per_label(ctc_loss(log_probs, lengths, batch.targets), batch.targets)
+        if denominator is None:
+            batch_losses = ctc_loss(log_probs, lengths, batch.targets)
+        else:
+            batch_losses = ctc_crf_loss(log_probs, lengths, batch.targets, denominator)
+        batch_losses = per_label(batch_losses, batch.targets)
         for row, name in enumerate(batch.ids):
             frames = int(lengths[row])
             judged.texts[name] = decoder.decode(log_probs[row, :frames].numpy())[0].text

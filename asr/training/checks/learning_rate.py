@@ -25,6 +25,7 @@ from asr.files import atomic_write
 from asr.model.directory import build_model, choose_device
 from asr.progress import track
 from asr.seeding import generator_for
+from asr.training.denominator import denominator_for
 from asr.training.processes.share import Share
 from asr.training.step.update import Updater
 from asr.units import Units
@@ -111,7 +112,10 @@ def find_learning_rate(
     units = Units.load(Path(data) / "units.txt")
     train, _, _ = load_sets(config, Path(data), units, chosen)
     torch.manual_seed(config.seed)
-    updater = Updater(build_model(config, units).to(chosen), config.training, chosen)
+    updater = Updater(
+        build_model(config, units).to(chosen), config.training, chosen,
+        denominator=denominator_for(config, train, units),
+    )  # fmt: skip
     rates = lowest * (highest / lowest) ** (np.arange(updates) / (updates - 1))
     trials = range_test(updater, _batches(train, config), rates.tolist(), config.training.accumulate, config.seed)
     table, picture = Path(experiment) / TABLE, Path(experiment) / PICTURE

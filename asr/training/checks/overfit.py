@@ -75,7 +75,8 @@ def overfit_one_batch(
     """Train a fresh model on one batch until its greedy WER is 0; nothing is written.
 
     Args:
-        config: the experiment; dropout, augmentation and the moving average are switched off.
+        config: the experiment; dropout, augmentation and the moving average are switched off, and the
+            criterion is CTC, which alone can begin with a fresh model.
         data: data folder.
         updates: at most.
         device: see `choose_device`.
@@ -135,7 +136,8 @@ def _plain(config: ExperimentConfig) -> ExperimentConfig:
     """The experiment without anything that makes it hard to learn by heart."""
     model = config.model.model_copy(update={"dropout": 0.0})
     augmentation = config.augmentation.model_copy(update={"first_epoch": 1})
-    training = config.training.model_copy(update={"ema": 0.0, "label_smoothing": 0.0, "workers": 0})
+    plain = {"ema": 0.0, "label_smoothing": 0.0, "workers": 0, "criterion": "ctc"}
+    training = config.training.model_copy(update=plain)
     return config.model_copy(update={"model": model, "augmentation": augmentation, "training": training})
 
 

@@ -27,12 +27,14 @@ from asr.corpus.manifest import Manifest
 from asr.corpus.utterance import Utterance
 from asr.features.store import FEATURES, FeatureStore
 from asr.model.acoustic import AcousticModel
+from asr.model.denominator import Denominator
 from asr.model.directory import build_model, choose_device
 from asr.training.checkpoint import disk_of, save_checkpoint
 from asr.training.checks.data import TargetCheck, check_targets
 from asr.training.cost.allocator import keep_freed_memory, prepare_little_ahead
 from asr.training.cost.duration import UpdateTimes, Work, count_work, fit_times
 from asr.training.cost.memory import MemoryEstimate, PeakMemory, estimate_memory, expected_peak, memory_limit
+from asr.training.denominator import denominator_for
 from asr.training.processes.share import Share
 from asr.training.step.rehearsal import rehearse_longest
 from asr.training.step.update import Updater
@@ -246,7 +248,8 @@ def _measure(
     device: torch.device,
 ) -> Measured:
     memory = PeakMemory(device)
-    updater = Updater(model, config.training, device)
+    denominator = denominator_for(config, train, units)
+    updater = Updater(model, config.training, device, denominator=denominator)
     base, need = rehearse_longest(updater, train, train.plan(0), 0, config)
     padded, times = _time_updates(updater, train, config, memory)
     saving, checkpoint = _time_saving(updater, config)
@@ -256,7 +259,7 @@ def _measure(
         base=base,
         need=need,
         peak=memory.bytes,
-        dev_seconds=_time_validation(model, units, dev, device),
+        dev_seconds=_time_validation(model, units, dev, device, denominator),
         save_seconds=saving,
         checkpoint=checkpoint,
         batches=padded,
@@ -319,13 +322,15 @@ def _time_update(updater: Updater, train: TrainingSet, names: Sequence[Any], epo
     return time.monotonic() - (loaded if updater.settings.workers else begun)
 
 
-def _time_validation(model: AcousticModel, units: Units, dev: Examples, device: torch.device) -> float:
+def _time_validation(
+    model: AcousticModel, units: Units, dev: Examples, device: torch.device, denominator: Denominator | None
+) -> float:
     """Seconds that judging on the dev set takes, from a part of it."""
     utterances = list(dev.utterances.values())
     part = utterances[:: -(-len(utterances) // MOST_DEV)]
     sample = Examples(part, dev.source, units, dev.config, training=False)
     begun = time.monotonic()
-    validate(model, sample, units, device)
+    validate(model, sample, units, device, denominator=denominator)
     seconds = time.monotonic() - begun
     whole, taken = (sum(item.seconds for item in each.items(0)) for each in (dev, sample))
     return seconds * whole / max(taken, 1e-9)

@@ -22,6 +22,7 @@ from asr.errors import CheckpointError
 from asr.kernels.threads import threads_for_kernels
 from asr.model.acoustic import AcousticModel
 from asr.model.cpu.lstm_function import trains_with_kernels
+from asr.model.denominator import Denominator
 from asr.training.processes.share import Share
 from asr.training.processes.world import World
 from asr.training.step.loss import batch_losses
@@ -64,15 +65,21 @@ class Updater:
         settings: optimiser settings and precision.
         device: where the model is.
         world: the processes whose shares make up an update.
+        denominator: of CTC-CRF; None where the criterion is CTC.
 
     Raises:
         TrainingError: the device cannot compute in the precision.
     """
 
     def __init__(
-        self, model: AcousticModel, settings: TrainingConfig, device: torch.device, world: World | None = None
+        self,
+        model: AcousticModel,
+        settings: TrainingConfig,
+        device: torch.device,
+        world: World | None = None,
+        denominator: Denominator | None = None,
     ) -> None:
-        self.model, self.settings, self.device = model, settings, device
+        self.model, self.settings, self.device, self.denominator = model, settings, device, denominator
         cells = next((part.hidden_size for part in model.modules() if isinstance(part, torch.nn.LSTM)), 0)
         self.by_kernels = trains_with_kernels(cells, device, settings.precision)
         self.world = world or World()
@@ -215,7 +222,9 @@ class Updater:
         try:
             with threads_for_kernels(self.by_kernels):
                 with autocast(self.settings.precision, self.device):
-                    losses, log_probs, lengths = batch_losses(self.model, batch, self.settings, self.device)
+                    losses, log_probs, lengths = batch_losses(
+                        self.model, batch, self.settings, self.device, self.denominator
+                    )
                 loss = losses.sum() / count
                 (self.scaler.scale(loss) if self.scaler is not None else loss).backward()
         except torch.OutOfMemoryError:

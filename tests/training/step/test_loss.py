@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from asr.batches.examples import Batch
 from asr.config.sections import ModelConfig, TrainingConfig
 from asr.errors import ConfigError
+from asr.lm.automaton import build_model as build_lm
+from asr.lm.kneser_ney import train_ngrams
 from asr.model.acoustic import AcousticModel
+from asr.model.crf import ctc_crf_loss
+from asr.model.denominator import Denominator
 from asr.training.step.loss import batch_losses, divergence_from_uniform, summing_device
+from asr.units import Units
 
 CPU = torch.device("cpu")
 UNITS = 4
@@ -80,6 +85,23 @@ def test_against_the_formula(smoothing, layers, weight):
         expected = (1 - share) * expected_loss(last[row], target, smoothing) + share * sum(below) / max(1, len(below))
         assert losses[row].item() == pytest.approx(expected, rel=1e-4)
         np.testing.assert_allclose(log_probs[row, : lengths[row]].exp().detach(), last[row], atol=1e-5)
+
+
+def test_with_a_denominator_the_last_layer_has_the_other_criterion():
+    """CRF and a little CTC, a label, of the last layer; the lower ones keep CTC, as does the smoothing's share."""
+    ngram = build_lm(train_ngrams([["a", "b"], ["c"], ["b", "c", "a"]], 2, unit="units"))
+    denominator = Denominator(ngram, Units("characters", ["<blank>", "a", "b", "c"]))
+    model, batch = model_of(intermediate_layers=[1]), some_batch()
+    chosen = TrainingConfig(criterion="ctc-crf", ctc_weight=0.2, label_smoothing=0.1, intermediate_weight=0.3)
+    losses, _, lengths = batch_losses(model, batch, chosen, CPU, denominator)
+    last, lower = outputs_at(model, batch, 3), outputs_at(model, batch, 1)
+    for row, target in enumerate(batch.targets):
+        log_probs = torch.from_numpy(np.log(last[row]))[None]
+        crf = ctc_crf_loss(log_probs, lengths[row : row + 1], [target], denominator, 0.2).item() / max(1, len(target))
+        expected = 0.7 * (0.9 * crf + 0.1 * uniform_divergence(last[row])) + 0.3 * expected_loss(
+            lower[row], target, 0.1
+        )
+        assert losses[row].item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_lower_layers_feel_the_intermediate_loss_and_the_upper_ones_do_not():
