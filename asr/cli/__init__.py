@@ -20,6 +20,7 @@ from asr.cli.transcribe import transcribe
 from asr.cli.tune import tune
 from asr.cli.units import units
 from asr.cli.validate import validate
+from asr.cli.whisper import WhisperCommand
 
 app = typer.Typer(
     name="asr",
@@ -50,7 +51,7 @@ app.command("train")(train)
 app.command("average")(average)
 app.command("decode")(decode)
 app.command("tune")(tune)
-app.command("transcribe")(transcribe)
+app.command("transcribe", cls=WhisperCommand)(transcribe)
 app.add_typer(lm_app, name="lm")
 app.command("align")(align)
 app.command("export")(export)

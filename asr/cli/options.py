@@ -7,6 +7,16 @@ from typing import Annotated
 
 import typer
 
+
+def log_more(verbose: bool) -> bool:
+    """What `--verbose` does, wherever it stands in the command."""
+    if verbose:
+        from asr.progress import setup_logging
+
+        setup_logging(True)
+    return verbose
+
+
 Model = Annotated[Path, typer.Option(help="Model folder.")]
 BeamSize = Annotated[
     int | None,
@@ -24,3 +34,4 @@ Jobs = Annotated[
     int, typer.Option("--nj", help="Processes of the beam search; the result is the same for any number.", min=1)
 ]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 takes all cores.", min=0)]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Log more.", callback=log_more)]

@@ -1,4 +1,4 @@
-"""`asr transcribe`: recordings to text."""
+"""`asr transcribe`: recordings to text, subtitles and tables."""
 
 from __future__ import annotations
 
@@ -7,41 +7,70 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import Alpha, BeamSize, Beta, Device, Hotwords, LanguageModel, Lexicon, Model, Threads
+from asr.cli.options import (
+    Alpha,
+    BeamSize,
+    Beta,
+    Device,
+    Hotwords,
+    LanguageModel,
+    Lexicon,
+    Model,
+    Threads,
+    Verbose,
+)
+
+FORMAT_HELP = "txt, srt, vtt, tsv, json, csv, ctm, stm, textgrid, several with commas, or all."
+CHANNELS_HELP = "mix: the mean of all; split: each by itself and one timeline; or the number of one, from 0."
 
 
 def transcribe(
     audio: Annotated[list[str], typer.Argument(help="Audio files or folders; - is standard input.")],
     model: Model,
-    output_format: Annotated[str, typer.Option("--output-format", "-f", help="txt or json.")] = "txt",
+    output_format: Annotated[str, typer.Option("--output-format", "-f", help=FORMAT_HELP)] = "txt",
     output_dir: Annotated[str, typer.Option("--output-dir", "-o", help="Folder for the results; - is stdout.")] = "-",
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out what has its results.")] = False,
+    word_timestamps: Annotated[bool, typer.Option(help="Times of words in JSON.")] = True,
+    max_line_width: Annotated[int | None, typer.Option(help="Most letters of a subtitle's line.")] = None,
+    max_line_count: Annotated[int | None, typer.Option(help="Most lines of a subtitle.")] = None,
+    max_words_per_line: Annotated[int | None, typer.Option(help="Most words of a subtitle.")] = None,
+    highlight_words: Annotated[bool, typer.Option(help="Underline each word while it is said.")] = False,
+    longest_pause: Annotated[float, typer.Option(help="A segment ends at a longer pause, s.", min=0)] = 0.8,
+    longest_segment: Annotated[float, typer.Option(help="A longer segment is cut at a pause, s.", min=0.1)] = 20.0,
     beam_size: BeamSize = None,
     lm: LanguageModel = None,
     lexicon: Lexicon = None,
     hotwords: Hotwords = None,
     alpha: Alpha = None,
     beta: Beta = None,
-    channel: Annotated[int | None, typer.Option(help="Channel from 0; all are mixed down otherwise.", min=0)] = None,
+    channels: Annotated[str, typer.Option("--channels", "--channel", help=CHANNELS_HELP)] = "mix",
+    start: Annotated[float, typer.Option(help="Second at which transcribing begins.")] = 0.0,
+    end: Annotated[float | None, typer.Option(help="Second at which it ends.")] = None,
+    raw: Annotated[int | None, typer.Option(help="Rate of headerless mono 16-bit samples, Hz.", min=1)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Truncated files fail instead of warning.")] = False,
     batch_size: Annotated[int, typer.Option(help="Recordings decoded together.", min=1)] = 1,
     device: Device = None,
     threads: Threads = 0,
+    verbose: Verbose = False,
 ) -> None:
     """Transcribe recordings; exit code 1 when any of them failed, the others are written."""
     from asr.transcribing.choosing import DecoderChoice, load_recognizer
-    from asr.transcribing.recordings import find_recordings, transcribe_recordings
-    from asr.transcribing.transcript import check_format
+    from asr.transcribing.inputs import Selection, find_recordings, parse_channels
+    from asr.transcribing.outputs import Outputs
+    from asr.transcribing.recordings import transcribe_recordings
+    from asr.transcribing.transcript import Cutting
+    from asr.transcribing.writers.formats import check_formats
+    from asr.transcribing.writers.subtitles import Layout
 
-    format = check_format(output_format)
+    layout = Layout(max_line_width, max_line_count, max_words_per_line, highlight_words)
+    folder = None if output_dir == "-" else Path(output_dir)
+    outputs = Outputs(check_formats(output_format), folder, layout, word_timestamps, skip_existing)
+    selection = Selection(parse_channels(channels), start, end, raw, strict)
     recordings = find_recordings(audio)
+    outputs.check(recordings)
     choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta)
     failed = transcribe_recordings(
-        load_recognizer(model, choice, device=device, threads=threads),
-        recordings,
-        format=format,
-        output=None if output_dir == "-" else Path(output_dir),
-        channel=channel,
-        strict=strict,
-        batch_size=batch_size,
-    )
+        load_recognizer(model, choice, device=device, threads=threads), recordings, outputs,
+        selection=selection, cutting=Cutting(longest_pause, longest_segment), batch_size=batch_size,
+    )  # fmt: skip
     raise typer.Exit(1 if failed else 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -103,9 +104,15 @@ class Recognizer:
     def transcribe_batch(self, waves: Sequence[np.ndarray]) -> list[Transcript]:
         """Transcribe several recordings (N,) at the model's rate, in their order."""
         return [
-            transcript_of(readings[0], len(wave) / self.sample_rate)
+            self._transcript(readings[0], len(wave) / self.sample_rate)
             for wave, readings in zip(waves, self._in_batches(waves, self._decode), strict=True)
         ]
+
+    def _transcript(self, hypothesis: Hypothesis, duration: float) -> Transcript:
+        transcript = transcript_of(hypothesis, duration)
+        if self.phrases is None:
+            return transcript
+        return replace(transcript, hotwords=self.phrases.report([transcript.text]))
 
     def samples(
         self, audio: str | Path | np.ndarray, *, sample_rate: int | None = None, channel: int | None = None

@@ -44,12 +44,12 @@ def test_words_lie_in_order_inside_the_recording(recognizer):
     wave = sounds(1, seed=5)[0]
     transcript = recognizer.transcribe(wave)
     words = transcript.segments[0].words
-    assert transcript.text == " ".join(word.word for word in words)
+    assert transcript.text == " ".join(word.text for word in words)
     assert words[0].start >= 0
     assert words[-1].end <= transcript.duration == pytest.approx(len(wave) / RATE)
     for left, right in pairwise(words):
         assert left.start <= left.end <= right.start
-    assert all(0 <= word.probability <= 1 for word in words)
+    assert all(0 <= word.confidence <= 1 for word in words)
 
 
 @pytest.mark.parametrize("samples", [0, 1, 50, 199])

@@ -11,8 +11,10 @@ from tests_model import RATE, sounds, write_model
 from asr.__main__ import run
 from asr.audio.reading import encode_audio, write_audio
 from asr.errors import DecodingError, UsageError
+from asr.transcribing.inputs import find_recordings
+from asr.transcribing.outputs import Outputs
 from asr.transcribing.recognizer import Recognizer
-from asr.transcribing.recordings import find_recordings, transcribe_recordings
+from asr.transcribing.recordings import transcribe_recordings
 
 
 def test_a_lone_recording_prints_its_bare_text(model_folder, recordings, recognizer, capsys):
@@ -60,7 +62,7 @@ def test_one_that_cannot_be_decoded_does_not_lose_the_others(recognizer, recordi
     (refused,) = recognizer.log_probs([recognizer.samples(recordings / "b.wav")])
     fussy = Recognizer(recognizer.trained, Fussy(recognizer.decoder, len(refused)))
     inputs, out = find_recordings([recordings]), tmp_path / "out"
-    assert transcribe_recordings(fussy, inputs, output=out, batch_size=batch_size) == 1
+    assert transcribe_recordings(fussy, inputs, Outputs(folder=out), batch_size=batch_size) == 1
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*.txt")) == ["a.txt", "c.txt", "deep/a.txt"]
     assert "b.wav: frame 3: leaves no reading" in caplog.text
     assert "1 of 4 recordings failed" in caplog.text
@@ -93,7 +95,7 @@ def test_endless_standard_input_is_refused(model_folder, monkeypatch, capsys):
         buffer = io.BytesIO(bytes(3000))
 
     monkeypatch.setattr("sys.stdin", Stdin)
-    monkeypatch.setattr("asr.transcribing.recordings.MOST_STDIN_BYTES", 2000)
+    monkeypatch.setattr("asr.transcribing.inputs.MOST_STDIN_BYTES", 2000)
     assert run(["transcribe", "-", "--model", str(model_folder)]) == 1
     assert "standard input: is over 1 GiB" in capsys.readouterr().err
 
@@ -105,7 +107,7 @@ def test_several_recordings_are_told_apart_on_stdout(recognizer, recordings, cap
 
 
 def test_json_on_stdout_is_one_object_a_line(recognizer, recordings, capsys):
-    transcribe_recordings(recognizer, find_recordings([recordings]), format="json")
+    transcribe_recordings(recognizer, find_recordings([recordings]), Outputs(["json"]))
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [entry["audio"].endswith(".wav") for entry in objects] == [True] * 4
 
@@ -113,7 +115,7 @@ def test_json_on_stdout_is_one_object_a_line(recognizer, recordings, capsys):
 def test_two_recordings_never_share_an_output_file(recognizer, recordings, tmp_path):
     inputs = find_recordings([recordings / "a.wav", recordings / "deep" / "a.wav"])
     with pytest.raises(UsageError, match="would overwrite the transcript of"):
-        transcribe_recordings(recognizer, inputs, output=tmp_path / "out")
+        transcribe_recordings(recognizer, inputs, Outputs(folder=tmp_path / "out"))
 
 
 def test_a_folder_without_audio_is_an_error(tmp_path):

@@ -1,0 +1,161 @@
+"""Which recordings are transcribed, and which part and channel of each."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from asr.audio.reading import audio_info, read_audio, resample
+from asr.errors import AudioError, UsageError
+
+LOGGER = logging.getLogger("asr")
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".aiff", ".aif", ".au", ".caf", ".w64"})
+STDIN = "-"
+MOST_STDIN_BYTES = 2**30
+SHOWN = 3  # files passed over that are named
+Channels = Literal["mix", "split"] | int
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """An input: its path ("-" is standard input) and the name of its output, without suffix."""
+
+    path: str
+    output: Path
+
+    @property
+    def shown(self) -> str:
+        """The path as it can be printed, whatever bytes it is made of."""
+        return os.fsencode(self.path).decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What is transcribed in one piece: mono samples (N,) at the model's rate, and who speaks where that is known."""
+
+    samples: np.ndarray
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which part of a recording is read.
+
+    Attributes:
+        channels: "mix" for the mean of all, "split" for each by itself, or the number of one, from 0.
+        start: seconds that are left out in front.
+        end: seconds from the recording's beginning at which reading ends; None reads to its end.
+        raw: Hz of headerless mono 16-bit little-endian samples; None reads files with a header.
+        strict: truncated files fail instead of warning.
+    """
+
+    channels: Channels = "mix"
+    start: float = 0.0
+    end: float | None = None
+    raw: int | None = None
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.start >= 0:
+            raise UsageError("--start", f"{self.start} is before the recording", "give seconds from 0")
+        if self.end is not None and not self.end > self.start:
+            raise UsageError("--end", f"{self.end} is not after --start {self.start}", "give a later time in seconds")
+        if self.raw is not None and self.channels not in ("mix", 0):
+            raise UsageError("--channels", "has no effect with --raw", "raw samples are of one channel")
+
+    def tracks(self, recording: Recording, sample_rate: int) -> list[Track]:
+        """Read what is to be transcribed of a recording.
+
+        Raises:
+            AudioError: it cannot be read, or has no such span or channel.
+        """
+        source = _standard_input() if recording.path == STDIN else recording.path
+        if self.raw is not None:
+            return [Track(self._raw(source, self.raw, sample_rate))]
+        if self.channels == "split":
+            count = audio_info(source).channels
+            return [Track(self._read(source, sample_rate, channel), f"channel {channel}") for channel in range(count)]
+        return [Track(self._read(source, sample_rate, None if self.channels == "mix" else self.channels))]
+
+    def _read(self, source: str | io.BytesIO, sample_rate: int, channel: int | None) -> np.ndarray:
+        duration = None if self.end is None else self.end - self.start
+        return read_audio(
+            source, sample_rate=sample_rate, channel=channel, strict=self.strict, start=self.start, duration=duration
+        )
+
+    def _raw(self, source: str | io.BytesIO, rate: int, sample_rate: int) -> np.ndarray:
+        first, last = round(self.start * rate), None if self.end is None else round(self.end * rate)
+        try:
+            content = source.getvalue() if isinstance(source, io.BytesIO) else Path(source).read_bytes()
+        except OSError as error:
+            raise AudioError(str(source), f"cannot be read ({error.strerror})", "check the path") from None
+        if len(content) % 2:
+            LOGGER.warning(
+                "%s: ends with half a sample, which is left out",
+                "standard input" if isinstance(source, io.BytesIO) else source,
+            )
+        samples = np.frombuffer(content[: len(content) // 2 * 2], "<i2")[first:last]
+        if first and not len(samples):
+            reason = f"ends at {len(content) / 2 / rate:.2f} s, before the span that starts at {self.start:.2f} s"
+            raise AudioError("raw audio", reason, "correct --start, or --raw if its rate is another")
+        return resample(samples.astype(np.float32) / 32768, rate, sample_rate)
+
+
+def parse_channels(text: str) -> Channels:
+    """The meaning of `--channels`.
+
+    Raises:
+        UsageError: it is none of mix, split and a number from 0.
+    """
+    if text in ("mix", "split"):
+        return "mix" if text == "mix" else "split"
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise UsageError("--channels", f"{text!r} is no channel", "use mix, split or a number from 0")
+
+
+def find_recordings(inputs: Sequence[str | Path]) -> list[Recording]:
+    """Expand folders (recursively, in order of name) and give every recording an output name of its own.
+
+    Raises:
+        UsageError: a folder without audio, or an empty name.
+    """
+    found: list[Recording] = []
+    for given in inputs:
+        folder = Path(given)
+        if not str(given):
+            raise UsageError("audio", "is an empty name", "give files, folders, or - for standard input")
+        if str(given) == STDIN:
+            found.append(Recording(STDIN, Path("stdin")))
+        elif folder.is_dir():
+            found += _in_folder(folder)
+        else:
+            found.append(Recording(str(given), Path(folder.stem)))
+    return found
+
+
+def _in_folder(folder: Path) -> list[Recording]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    audio = [path for path in files if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    if not audio:
+        raise UsageError(folder, "holds no audio files", f"known suffixes: {' '.join(sorted(SUFFIXES))}")
+    if passed := sorted(set(files) - set(audio)):
+        named = ", ".join(str(path.relative_to(folder)) for path in passed[:SHOWN])
+        more = ", ..." if len(passed) > SHOWN else ""
+        LOGGER.info("%s: passed over %d files that are hidden or no audio: %s%s", folder, len(passed), named, more)
+    return [Recording(str(path), path.relative_to(folder).with_suffix("")) for path in audio]
+
+
+def _standard_input() -> io.BytesIO:
+    content = sys.stdin.buffer.read(MOST_STDIN_BYTES + 1)
+    if len(content) > MOST_STDIN_BYTES:
+        raise AudioError("standard input", "is over 1 GiB", "save it to a file and give its name")
+    return io.BytesIO(content)
