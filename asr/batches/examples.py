@@ -47,6 +47,9 @@ class Source(Protocol):
     def features(self, names: Sequence[str], loaded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised features (B, T, F) and frames (B,) from what was loaded."""
 
+    def identity(self) -> str:
+        """Changes, most likely, when the input is another than it was."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -163,11 +166,19 @@ class Examples:
         return SetFacts(len(self.rows), float(self.seconds(0).sum()), self.rows.speakers, self.rows.synthetic)
 
     def identity(self) -> str:
-        """Changes when utterances come or go."""
+        """Changes when utterances come or go, or when the text or the length of one does."""
         digest = hashlib.sha256()
-        for name in self.names:
+        for row, name in enumerate(self.names):
             digest.update(name.encode("utf-8", "surrogatepass") + b"\0")
+            digest.update(np.asarray(self.rows.labels[row], dtype="<u4").tobytes() + b"\0")
+            if not self.training:  # texts outside the units have no labels, and are judged by their words
+                digest.update(self.utterances[name].text.encode("utf-8", "surrogatepass") + b"\0")
+        digest.update(np.ascontiguousarray(self._frames[1.0], dtype="<i8").tobytes())
         return digest.hexdigest()
+
+    def input_identity(self) -> str:
+        """Changes, most likely, when the features or recordings are others than they were."""
+        return self.source.identity()
 
     def shared_with(self, ids: Iterable[str]) -> list[str]:
         """Those of some ids that are in this set too, sorted."""

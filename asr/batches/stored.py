@@ -5,6 +5,7 @@ Shapes: B utterances, T frames (longest of the batch), F features.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -70,6 +71,10 @@ class StoredSource:
     def features(self, names: Sequence[str], loaded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """What was loaded are the features."""
         return loaded, lengths
+
+    def identity(self) -> str:
+        """Changes with any feature of the store, of these utterances or not."""
+        return hashlib.sha256(np.ascontiguousarray(self.store.index.checksums, dtype="<u4").tobytes()).hexdigest()
 
     def _load(self, name: str, speed: float) -> Tensor:
         matrix = torch.from_numpy(np.array(self.store[speed_id(name, speed)], dtype=np.float32))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from asr.model.directory import build_model, save_model
 from asr.training.cost.allocator import keep_freed_memory, prepare_little_ahead
 from asr.training.denominator import denominator_for
 from asr.training.determinism import deterministic_algorithms
+from asr.training.lock import training_lock
 from asr.training.processes.restart import admit, dismiss
 from asr.training.processes.world import World, check_batches, joined, world_of
 from asr.training.trainer import Trainer
@@ -71,16 +73,21 @@ def train_experiment(
         deterministic: give the same bits on a GPU too, more slowly; see `deterministic_algorithms`.
 
     Raises:
-        TrainingError: the folder already holds checkpoints and `resume` is False, dev and train share utterances, or
-            the processes cannot train together.
+        TrainingError: the folder already holds checkpoints and `resume` is False, another training runs in it, dev and
+            train share utterances, or the processes cannot train together.
+        CheckpointError: the checkpoint to go on from has other settings, units or data.
         AsrError: anything wrong with manifest, features, units, configuration or checkpoints.
     """
     data, experiment = Path(data), Path(experiment)
     prepare_little_ahead()
-    admitted = admit(experiment, resume, world_of(os.environ))
     if threads:
         torch.set_num_threads(threads)
-    with deterministic_algorithms(deterministic), joined(device) as (world, chosen):
+    with ExitStack() as stack:
+        if world_of(os.environ).leads:
+            stack.enter_context(training_lock(experiment))
+        admitted = admit(experiment, resume, world_of(os.environ))
+        stack.enter_context(deterministic_algorithms(deterministic))
+        world, chosen = stack.enter_context(joined(device))
         resume = world.once(lambda: admitted)
         check_batches(config.training.accumulate, world.size)
         units = Units.load(data / "units.txt")
@@ -89,8 +96,6 @@ def train_experiment(
         if world.size > 1:
             world.require_equal("settings, units or utterances", _fingerprint(config, units, train, dev))
         model = _new_model(config, units, chosen, init, world)
-        if world.leads:
-            save_config(config, experiment / "config.yaml")
         denominator = denominator_for(config, train, units, experiment, resume=resume, world=world)
         trainer = Trainer(config, model, units, train, dev, experiment, chosen, world, denominator)
         resumed = resume and trainer.resume()
@@ -98,6 +103,8 @@ def train_experiment(
             LOGGER.info("no checkpoint yet: beginning at update 0")
         if denominator is not None and init is None and not resumed:
             LOGGER.warning("ctc-crf hardly learns from random weights: begin from a model trained with ctc (--init)")
+        if world.leads:  # only now: a resume that was refused leaves the folder as it was
+            save_config(config, experiment / "config.yaml")
         history = trainer.train(stop_after)
         weights = world.once(lambda: average_weights(trainer.averaged_paths()))
         model.load_state_dict(weights)

@@ -29,6 +29,7 @@ from asr.lm.perplexity import score_sentences, total
 from asr.lm.text import read_sentences, tokenizer_for
 from asr.seeding import generator_for
 from asr.training.checkpoint import list_checkpoints, load_newest, save_checkpoint
+from asr.training.lock import training_lock
 from asr.training.step.schedule import learning_rate
 from asr.units import Units
 
@@ -117,11 +118,12 @@ def train_lstm_lm(
 
     Raises:
         CheckpointError: there are checkpoints and `resume` was not asked for, or they belong to other data or settings.
-        TrainingError: the loss is not finite.
+        TrainingError: the loss is not finite, or another training runs in the folder.
     """
-    trainer = _LmTrainer(train, dev, config, Path(out), device)
-    trainer.restore(resume)
-    return trainer.run()
+    with training_lock(out):
+        trainer = _LmTrainer(train, dev, config, Path(out), device)
+        trainer.restore(resume)
+        return trainer.run()
 
 
 class _LmTrainer:
@@ -139,7 +141,7 @@ class _LmTrainer:
         self.position = Position()
         self.best: dict[str, torch.Tensor] = {}
         self.loss_sum, self.loss_tokens = 0.0, 0
-        digest = hashlib.sha256(json.dumps([config.model_dump(), words, self.encoded]).encode())
+        digest = hashlib.sha256(json.dumps([config.model_dump(), words, self.encoded, *map(list, dev)]).encode())
         self.fingerprint = digest.hexdigest()
 
     def restore(self, resume: bool) -> None:

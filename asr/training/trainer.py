@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,17 @@ from asr.batches.examples import Batch, Examples
 from asr.batches.plan import EpochPlan, require_order
 from asr.batches.sets import TrainingSet
 from asr.config.experiment import ExperimentConfig
-from asr.errors import CheckpointError, TrainingError
+from asr.errors import TrainingError
 from asr.model.acoustic import AcousticModel
 from asr.model.denominator import Denominator
 from asr.seeding import generator_for
-from asr.training.checkpoint import checkpoint_path, differing_settings, load_newest, save_checkpoint
+from asr.training.checkpoint import checkpoint_path, load_newest, save_checkpoint
 from asr.training.cost.allocator import FreedMemory
 from asr.training.cost.memory import memory_now
 from asr.training.metrics import BlankAlarm, Journal
 from asr.training.processes.share import Share, SharedEpoch
 from asr.training.processes.world import World
+from asr.training.resumption import data_state, require_same_experiment
 from asr.training.step.rehearsal import rehearse_longest
 from asr.training.step.schedule import learning_rate
 from asr.training.step.update import Updater
@@ -141,6 +143,11 @@ class Trainer:
         settings = self.config.training
         epochs = choose_epochs(self.progress.history, settings.average, settings.average_by)
         return [epoch_path(self.checkpoints, epoch) for epoch in epochs]
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the data."""
+        return data_state(self.train_examples, self.dev_examples)
 
     def _open_journal(self) -> AbstractContextManager[Journal | None]:
         if self.world.leads:
@@ -290,6 +297,7 @@ class Trainer:
         return {
             "config": self.config.model_dump(),
             "units": self.units.symbols,
+            "data": self.data,
             "order": self.train_examples.order,
             "progress": asdict(self.progress),
             "alarm_steps": self.alarm.steps,
@@ -298,12 +306,7 @@ class Trainer:
         }
 
     def _load_state(self, state: dict[str, Any]) -> None:
-        differing = differing_settings(state["config"], self.config.model_dump(), ExperimentConfig().model_dump())
-        if differing or state["units"] != self.units.symbols:
-            what = ", ".join(differing) or "the units"
-            raise CheckpointError(
-                self.checkpoints, f"belongs to an experiment with other settings: {what}", "use another --exp folder"
-            )
+        require_same_experiment(state, self.config, self.units, self.data, self.checkpoints)
         progress = dict(state["progress"])
         path = checkpoint_path(self.checkpoints, progress["step"])
         require_order(state["order"], self.train_examples.order, path)
