@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from asr.config.sections import ModelConfig
-from asr.model.cpu.linear import Linear
 from asr.model.front_end import ConvolutionalFrontEnd, StackingFrontEnd
 from asr.model.lstm import LstmStack
 from asr.units import BLANK
@@ -50,7 +49,7 @@ class AcousticModel(nn.Module):
             dropout=config.dropout,
             forget_bias=config.forget_bias,
         )
-        self.output = Linear(self.stack.output_size, units)
+        self.output = nn.Linear(self.stack.output_size, units)
         if config.blank_bias:
             with torch.no_grad():
                 self.output.bias[BLANK] += config.blank_bias
@@ -85,7 +84,7 @@ class AcousticModel(nn.Module):
             return [empty] * len(layers), torch.zeros_like(lengths)
         x, lengths = self.front_end(features, lengths)
         outputs = self.stack.at_layers(x.to(self.stack_type), lengths, layers)
-        return [self.output(y.to(x.dtype), lengths).float().log_softmax(dim=-1) for y in outputs], lengths
+        return [self.output(y.to(x.dtype)).float().log_softmax(dim=-1) for y in outputs], lengths
 
     @property
     def stack_type(self) -> torch.dtype:

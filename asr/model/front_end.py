@@ -11,8 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from asr.model.cpu import convolution
-from asr.model.cpu.linear import Linear, linear
+from asr.model.training_kernels import training_kernels
 
 # Strides in time of the two convolutions, for each time reduction.
 STRIDES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 6: (3, 2)}
@@ -43,13 +42,14 @@ class ConvolutionalFrontEnd(nn.Module):
         self.first = nn.Conv2d(1, channels, KERNEL, stride=(first, 2), padding=1)
         self.second = nn.Conv2d(channels, channels, KERNEL, stride=(second, 2), padding=1)
         reduced_bins = (bins + 3) // 4  # halved twice, rounding up
-        self.linear = Linear(channels * reduced_bins, output_size)
+        self.linear = nn.Linear(channels * reduced_bins, output_size)
         self.norm = nn.LayerNorm(output_size) if layer_norm else nn.Identity()
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, F), (B,) -> (B, T', D), (B,)."""
-        if convolution.applies(x, self.first.out_channels):
-            return self._for_training(x, lengths)
+        kernels = training_kernels(x)
+        if kernels is not None and kernels.convolutions_fit(x, self.first.out_channels):
+            return self._after(kernels.convolutions(x, lengths, self.first, self.second), lengths)
         x = mask_beyond(x, lengths)[:, None]
         for layer, stride in zip((self.first, self.second), self.time_strides, strict=True):
             x = torch.relu(layer(x))
@@ -57,16 +57,15 @@ class ConvolutionalFrontEnd(nn.Module):
             x = mask_beyond(x.transpose(1, 2), lengths).transpose(1, 2)
         batch, channels, frames, bins = x.shape
         x = x.transpose(1, 2).reshape(batch, frames, channels * bins)
-        return self.norm(self.linear(x, lengths)), lengths
+        return self.norm(self.linear(x)), lengths
 
-    def _for_training(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """The same with channels innermost, so the linear layer's inputs are in another order, as are its weights."""
-        x = convolution.convolutions(x, lengths, self.first, self.second)
+    def _after(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """What follows the kernels' convolutions: channels are innermost, so the linear layer's weights are turned."""
         for stride in self.time_strides:
             lengths = ceil_divide(lengths, stride)
         bins, channels = x.shape[2:]
         weight = self.linear.weight.unflatten(1, (channels, bins)).transpose(1, 2).flatten(1)
-        return self.norm(linear(x.flatten(2), weight, self.linear.bias, lengths)), lengths
+        return self.norm(nn.functional.linear(x.flatten(2), weight, self.linear.bias)), lengths
 
 
 class StackingFrontEnd(nn.Module):
@@ -75,7 +74,7 @@ class StackingFrontEnd(nn.Module):
     def __init__(self, bins: int, output_size: int, time_reduction: int, layer_norm: bool) -> None:
         super().__init__()
         self.time_reduction = time_reduction
-        self.linear = Linear(bins * time_reduction, output_size)
+        self.linear = nn.Linear(bins * time_reduction, output_size)
         self.norm = nn.LayerNorm(output_size) if layer_norm else nn.Identity()
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,4 +85,4 @@ class StackingFrontEnd(nn.Module):
         x = nn.functional.pad(x, (0, 0, 0, missing))
         x = x.reshape(batch, (frames + missing) // self.time_reduction, bins * self.time_reduction)
         lengths = ceil_divide(lengths, self.time_reduction)
-        return self.norm(self.linear(x, lengths)), lengths
+        return self.norm(self.linear(x)), lengths

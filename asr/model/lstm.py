@@ -21,9 +21,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from asr.model.cpu import lstm_function
-from asr.model.cpu.dropout import Dropout
-from asr.model.cpu.linear import Linear
+from asr.model.training_kernels import training_kernels
 
 
 def reverse_within_lengths(x: Tensor, lengths: Tensor) -> Tensor:
@@ -59,10 +57,10 @@ class LstmLayer(nn.Module):
         self.forward_lstm = nn.LSTM(input_size, hidden, batch_first=True)
         self.backward_lstm = nn.LSTM(input_size, hidden, batch_first=True) if bidirectional else None
         width = 2 * hidden if bidirectional else hidden
-        self.projection = Linear(width, projection) if projection else None
+        self.projection = nn.Linear(width, projection) if projection else None
         self.output_size = projection or width
         self.norm = nn.LayerNorm(self.output_size) if layer_norm else None
-        self.dropout = Dropout(dropout)
+        self.dropout = nn.Dropout(dropout)
         for lstm in (self.forward_lstm, self.backward_lstm):
             if lstm is not None:
                 _set_forget_bias(lstm, forget_bias)
@@ -71,15 +69,16 @@ class LstmLayer(nn.Module):
         """(B, T, F), (B,) -> (B, T, D); frames beyond a length are unspecified."""
         y = self._both_directions(x, lengths)
         if self.projection is not None:
-            y = self.projection(y, lengths)
+            y = self.projection(y)
         if self.norm is not None:
             y = self.norm(y)
         return self.dropout(y)
 
     def _both_directions(self, x: Tensor, lengths: Tensor) -> Tensor:
-        lstms = [lstm for lstm in (self.forward_lstm, self.backward_lstm) if lstm is not None]
-        if lstm_function.applies(x, lstms[0].hidden_size):
-            return lstm_function.recurrence(x, lengths, [tuple(lstm.parameters()) for lstm in lstms])
+        kernels = training_kernels(x)
+        if kernels is not None and kernels.recurrence_fits(self.forward_lstm.hidden_size):
+            lstms = [lstm for lstm in (self.forward_lstm, self.backward_lstm) if lstm is not None]
+            return kernels.recurrence(x, lengths, [tuple(lstm.parameters()) for lstm in lstms])
         y = self.forward_lstm(x)[0]
         if self.backward_lstm is not None:
             backward = self.backward_lstm(reverse_within_lengths(x, lengths))[0]

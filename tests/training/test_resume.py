@@ -102,25 +102,6 @@ def test_a_stop_after_any_update_changes_nothing(data, straight, tmp_path, monke
     assert judged[0] == judged[1]
 
 
-def test_a_stop_changes_nothing_in_bfloat16_either(data, tmp_path, monkeypatch):
-    lowered = EVERYTHING.training.model_copy(update={"precision": "bfloat16"})
-    config = EVERYTHING.model_copy(update={"training": lowered})
-    original = Trainer._update
-
-    def stopping(self, *arguments):
-        if self.progress.step == 4:
-            raise Stop
-        original(self, *arguments)
-
-    train_experiment(config, data, tmp_path / "straight", device="cpu", threads=1)
-    with monkeypatch.context() as context:
-        context.setattr(Trainer, "_update", stopping)
-        with pytest.raises(Stop):
-            train_experiment(config, data, tmp_path / "exp", device="cpu", threads=1)
-    train_experiment(config, data, tmp_path / "exp", device="cpu", threads=1, resume=True)
-    assert_same(final_state(tmp_path / "straight"), final_state(tmp_path / "exp"))
-
-
 def test_the_last_state_holds_whatever_an_update_depends_on(straight):
     state = final_state(straight)
     assert state["progress"]["step"] == UPDATES

@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from asr.batches.examples import Batch
 from asr.config.sections import ModelConfig, TrainingConfig
 from asr.model.acoustic import AcousticModel
-from asr.model.cpu.dropout import Dropout
-from asr.model.cpu.linear import Linear
 from asr.model.lstm import LstmLayer, reverse_within_lengths
 from asr.training.processes.share import Share
 from asr.training.step.update import Updater
@@ -99,28 +97,6 @@ class SeparateDirections(nn.Module):
         return reverse_within_lengths(self.second(reverse_within_lengths(x, lengths))[0], lengths)
 
 
-class PlainLinear(nn.Linear):
-    """PyTorch's own linear layer where ours is told the lengths."""
-
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """(..., K) -> (..., N), over all frames."""
-        return super().forward(x)
-
-
-def plain_parts(model: AcousticModel) -> AcousticModel:
-    """The model with PyTorch's own linear layers and dropout, in place."""
-    for part in model.modules():
-        for ours, theirs in ((Linear, PlainLinear), (Dropout, nn.Dropout)):
-            if isinstance(part, ours):
-                part.__class__ = theirs
-    return model
-
-
-def after_lstm(layer: LstmLayer) -> nn.Module:
-    """Projection, layer normalisation and dropout of a layer."""
-    return nn.Sequential(*(part for part in (layer.projection, layer.norm, layer.dropout) if part is not None))
-
-
 def build(layers: int, hidden: int, device: torch.device) -> AcousticModel:
     """The model that every system begins from."""
     torch.manual_seed(0)
@@ -142,7 +118,7 @@ def systems(
     for name, change in variants.items():
         if only and name not in only:
             continue
-        other = plain_parts(copy.deepcopy(model))
+        other = copy.deepcopy(model)
         for number, layer in enumerate(other.stack.layers):
             other.stack.layers[number] = change(layer)
         found[name] = _plain(other.to(device), batch, device, precision)

@@ -14,13 +14,13 @@ from torch.autograd.function import once_differentiable
 
 from asr.model.cpu import convolution_kernel
 from asr.model.cpu.convolution_kernel import KERNEL, PATCH
-from asr.model.cpu.products import in_parallel, possible
+from asr.model.cpu.products import in_parallel
 from asr.model.cpu.tiles import PANEL, pack
 
 
-def applies(x: Tensor, channels: int) -> bool:
-    """Whether to train with `convolutions`: where products are possible, unless the input's gradient is asked for."""
-    return possible(x) and channels % PANEL == 0 and not x.requires_grad
+def convolutions_fit(x: Tensor, channels: int) -> bool:
+    """Whether `convolutions` can compute it: channels fill whole panels, and no gradient of the input is asked for."""
+    return channels % PANEL == 0 and not x.requires_grad
 
 
 def convolutions(x: Tensor, lengths: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> Tensor:

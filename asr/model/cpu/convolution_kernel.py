@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from asr.kernels.fused import fused, fused_inline
 from asr.model.cpu.tiles import (
     PANEL,
     ROWS,
     add_panel,
-    compiled,
-    inlined,
     mask_panel,
     move_panel,
     multiply_group,
@@ -30,12 +29,12 @@ PATCH = KERNEL * KERNEL
 LINE = 16  # numbers from one patch of the input to the next
 
 
-@inlined
+@fused_inline
 def _reduced(frames, stride):  # type: ignore[no-untyped-def]
     return (frames + stride - 1) // stride
 
 
-@compiled
+@fused
 def _gather(x, time, frames, bins, stride, patches):  # type: ignore[no-untyped-def]
     """Patches (F1, 9) of one utterance's input (T * F, flat) about the frame `time * stride`, zero outside."""
     count = len(patches) // LINE
@@ -54,20 +53,20 @@ def _gather(x, time, frames, bins, stride, patches):  # type: ignore[no-untyped-
             place += LINE
 
 
-@compiled
+@fused
 def _rectify(values):  # type: ignore[no-untyped-def]
     for j in range(len(values)):
         values[j] = np.float32(0.0) if values[j] < np.float32(0.0) else values[j]
 
 
-@compiled
+@fused
 def _begin_with(bias, rows, out, at):  # type: ignore[no-untyped-def]
     for row in range(rows):
         for p in range(0, len(bias), PANEL):
             move_panel(out, at + row * len(bias) + p, bias, p)
 
 
-@compiled
+@fused
 def forward(x, first, last, lengths, strides, weights, biases, middle, out):  # type: ignore[no-untyped-def]
     """Both convolutions for the utterances from `first` to before `last`.
 
@@ -114,7 +113,7 @@ def forward(x, first, last, lengths, strides, weights, biases, middle, out):  # 
             _rectify(result[at : at + bins_2 * channels])
 
 
-@compiled
+@fused
 def backward(x, first, last, lengths, strides, turned, middle, out, above, to_weights, to_biases):  # type: ignore[no-untyped-def]
     """Gradients of weights and biases, of each utterance for itself; after `forward`.
 
@@ -160,7 +159,7 @@ def backward(x, first, last, lengths, strides, turned, middle, out, above, to_we
                                    part, p * bins_1, bins_1, min(ROWS, PATCH - group))  # fmt: skip
 
 
-@compiled
+@fused
 def _through_relu(above, above_at, out, out_at, bins, channels, part, to_bias, to_bias_at):  # type: ignore[no-untyped-def]
     """The gradient before the ReLU as panels of PANEL channels, each with its bins in order; and its sum over bins."""
     for p in range(0, channels, PANEL):
@@ -170,7 +169,7 @@ def _through_relu(above, above_at, out, out_at, bins, channels, part, to_bias, t
             add_panel(to_bias, to_bias_at + p, part, own)
 
 
-@compiled
+@fused
 def _second(part, bins, channels, hidden, at, d, turned, below, below_at, to_weight, weight_at):  # type: ignore[no-untyped-def]
     """What one frame of the second convolution's gradient gives its weights and one frame below it."""
     covered = KERNEL * channels

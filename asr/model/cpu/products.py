@@ -11,18 +11,14 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from asr.kernels.compile import COMPILES
+from asr.kernels.fused import fused
 from asr.kernels.threads import run_parts, thread_count
-from asr.model import rounded_products
-from asr.model.bfloat16 import pack_pairs, rounding
 from asr.model.cpu.tiles import (
     PANEL,
     ROWS,
     add_group,
-    compiled,
     move_group,
     move_panel,
     multiply_group,
@@ -38,40 +34,23 @@ GAP = 16  # numbers between parts of work space, so that they do not compete for
 BLOCK_COLUMNS = 256  # copied from each row at a time, enough for the processor to read ahead
 
 
-def possible(x: Tensor) -> bool:
-    """Whether to train with these products: compiled, in float32 on the CPU, with anything to compute.
-
-    Within autocast only if that means to round the factors, and the processor can multiply those.
-    """
-    return (
-        COMPILES
-        and x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and x.numel() > 0
-        and torch.is_grad_enabled()
-        and (rounding() or not torch.is_autocast_enabled("cpu"))
-    )
-
-
 def real_rows(lengths: np.ndarray, frames: int) -> np.ndarray:
     """Rows of the frames within the lengths, (sum of lengths,) int64, ascending; utterances have T rows each."""
     rows = [np.arange(length, dtype=np.int64) + place * frames for place, length in enumerate(lengths.tolist())]
     return np.concatenate(rows) if rows else np.empty(0, np.int64)
 
 
-def times(x: Tensor, weight: Tensor, rows: np.ndarray | None = None, *, rounded: bool = False) -> Tensor:
+def times(x: Tensor, weight: Tensor, rows: np.ndarray | None = None) -> Tensor:
     """x (M, K) @ weight (K, N) -> (M, N) float32.
 
     Args:
         x: (M, K).
         weight: (K, N).
         rows: those to compute, ascending; the others of the result are zero, whatever x holds there. All without.
-        rounded: take both factors in bfloat16, which `AVAILABLE` must allow.
     """
     count, columns = len(x), weight.shape[1]
     out = x.new_empty((count, padded(columns)))
-    packed, result = pack_pairs(weight) if rounded else pack(weight), out.numpy()
-    kernel = rounded_products.times if rounded else _times
+    packed, result = pack(weight), out.numpy()
     source = x.detach().contiguous().numpy()
     runs = _runs(np.arange(count) if rows is None else rows)
     for end, (start, _) in zip([0, *(last for _, last in runs)], [*runs, (count, count)], strict=True):
@@ -79,7 +58,7 @@ def times(x: Tensor, weight: Tensor, rows: np.ndarray | None = None, *, rounded:
     blocks = np.array(
         [(at, min(at + BLOCK_ROWS, last)) for first, last in runs for at in range(first, last, BLOCK_ROWS)]
     )
-    in_parallel(lambda first, last: kernel(source, packed, result, blocks[first:last]), len(blocks), 1)
+    in_parallel(lambda first, last: _times(source, packed, result, blocks[first:last]), len(blocks), 1)
     return out[:, :columns]
 
 
@@ -89,7 +68,7 @@ def _runs(rows: np.ndarray) -> list[tuple[int, int]]:
     return [(int(run[0]), int(run[-1]) + 1) for run in np.split(rows, gaps) if len(run)]
 
 
-@compiled
+@fused
 def _times(x, packed, out, blocks):  # type: ignore[no-untyped-def]
     depth, columns = x.shape[1], out.shape[1]
     zeros = np.zeros(PANEL, np.float32)
@@ -111,8 +90,6 @@ def transposed_times(
     y: Tensor,
     x_rows: np.ndarray | None = None,
     y_rows: np.ndarray | None = None,
-    *,
-    rounded: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Sum over frames of the outer product of a row of x and a row of y: the gradient of weights.
 
@@ -121,7 +98,6 @@ def transposed_times(
         y: (M, N), rows of neighbouring numbers.
         x_rows: (frames,) int64, rows of x in the order of summation; all without.
         y_rows: (frames,) int64, the rows of y that go with them; as in x without.
-        rounded: take both factors in bfloat16, which `AVAILABLE` must allow.
 
     Returns:
         (K, N) float32, and the sum of these rows of x, (K,).
@@ -132,10 +108,9 @@ def transposed_times(
     out, sums = x.new_zeros((count, padded(columns))), x.new_zeros(count)
     sources = (_flat(x), x.stride(0), x_rows, _flat(y), y.stride(0), y_rows)
     result, totals = out.numpy(), sums.numpy()
-    kernel = rounded_products.transposed_times if rounded else _transposed_times
 
     def part(first: int, last: int) -> None:
-        kernel(*sources, first, columns, result[first:last], totals[first:last])
+        _transposed_times(*sources, first, columns, result[first:last], totals[first:last])
 
     in_parallel(part, count, ROWS)
     return out[:, :columns], sums
@@ -147,7 +122,7 @@ def _flat(x: Tensor) -> np.ndarray:
     return x.detach().as_strided((span,), (1,)).numpy()
 
 
-@compiled
+@fused
 def _transposed_times(x, x_step, x_rows, y, y_step, y_rows, first, width, out, sums):  # type: ignore[no-untyped-def]
     rows, columns = out.shape
     result = out.reshape(-1)
@@ -167,7 +142,7 @@ def _transposed_times(x, x_step, x_rows, y, y_step, y_rows, first, width, out, s
                                    length, min(ROWS, height - group))  # fmt: skip
 
 
-@compiled
+@fused
 def _pack_lines(source, step, rows, first, packed, packed_step, sums):  # type: ignore[no-untyped-def]
     """Some columns of some rows in groups of ROWS columns, each with its lines in order, and added to the sums."""
     width = len(sums)
@@ -185,7 +160,7 @@ def _pack_lines(source, step, rows, first, packed, packed_step, sums):  # type: 
     sums += own
 
 
-@compiled
+@fused
 def _pack_panels(source, step, rows, width, packed, packed_step):  # type: ignore[no-untyped-def]
     """Some rows in panels of PANEL columns, each with its lines in order."""
     whole = width // PANEL * PANEL

@@ -11,29 +11,24 @@ into, so a row's result does not depend on the other rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
 import numpy as np
 import torch
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from torch import Tensor
 
-from asr.kernels.cache import keep_by_contents
+from asr.kernels.fused import fused, fused_inline
 
 _FEATURES = llvmlite.binding.get_host_cpu_features()
 WIDTH = 16 if _FEATURES.get("avx512f") else 8 if _FEATURES.get("avx") else 4  # float32 numbers in a register
 VECTORS = 2  # registers across a panel
 PANEL = VECTORS * WIDTH
 ROWS = 4 if WIDTH == 8 else 8  # ROWS * VECTORS sums, VECTORS weights and a factor fit into 16 or 32 registers
-
-keep_by_contents()
-compiled: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-inlined: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
 
 
 def _tile(rows: int, *, ahead: bool = False) -> Any:
@@ -55,16 +50,17 @@ def _tile(rows: int, *, ahead: bool = False) -> Any:
 def _generate(rows: int, ahead: bool, target: Any, builder: Any, signature: Any, args: Any) -> Any:
     """LLVM code of a tile: a loop over the depth that carries the sums in vector registers."""
     index, vector = ir.IntType(64), ir.VectorType(ir.FloatType(), WIDTH)
-    multiply_add, factors = _multiply_add(builder, vector, signature.args[10].dtype)
+    fused = ir.FunctionType(vector, [vector] * 3)
+    fma = cgutils.get_or_insert_function(builder.module, fused, f"llvm.fma.v{WIDTH}f32")
 
     def beginnings(position: int) -> list[Any]:
         data = target.make_array(signature.args[position])(target, builder, args[position]).data
         first = builder.gep(data, [args[position + 1]])
         return [builder.gep(first, [builder.mul(args[position + 2], index(row))]) for row in range(rows)]
 
-    def vectors(pointer: Any, kind: Any = vector) -> list[Any]:
+    def vectors(pointer: Any) -> list[Any]:
         places = [builder.gep(pointer, [index(v * WIDTH)]) for v in range(VECTORS)]
-        return [builder.bitcast(place, kind.as_pointer()) for place in places]
+        return [builder.bitcast(place, vector.as_pointer()) for place in places]
 
     out, start, x = beginnings(0), beginnings(3), beginnings(6)
     weights = target.make_array(signature.args[10])(target, builder, args[10]).data
@@ -80,13 +76,13 @@ def _generate(rows: int, ahead: bool, target: Any, builder: Any, signature: Any,
     k = builder.phi(index)
     k.add_incoming(index(0), before)
     sums = [[builder.phi(vector) for _ in range(VECTORS)] for _ in range(rows)]
-    line = vectors(builder.gep(panel, [builder.mul(k, index(PANEL))]), factors)
+    line = vectors(builder.gep(panel, [builder.mul(k, index(PANEL))]))
     lines = [builder.load(place, align=4) for place in line]
     results = []
     place = builder.mul(k, args[9])
     for row in range(rows):
-        factor = _spread(builder, builder.load(builder.gep(x[row], [place])), factors)
-        results.append([multiply_add(factor, w, total) for w, total in zip(lines, sums[row], strict=True)])
+        factor = _spread(builder, builder.load(builder.gep(x[row], [place])), vector)
+        results.append([builder.call(fma, [factor, w, total]) for w, total in zip(lines, sums[row], strict=True)])
     following = builder.add(k, index(1))
     k.add_incoming(following, loop)
     builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
@@ -99,21 +95,6 @@ def _generate(rows: int, ahead: bool, target: Any, builder: Any, signature: Any,
         for result, place in zip(results[row], vectors(out[row]), strict=True):
             builder.store(result, place, align=4)
     return target.get_dummy_value()
-
-
-def _multiply_add(builder: Any, sums: Any, factor: Any) -> tuple[Callable[[Any, Any, Any], Any], Any]:
-    """Code for sum + x * w in every lane, and the type of a register of factors.
-
-    A factor is a float32, or an int32 that holds two bfloat16: then a lane gains the sum of two products.
-    """
-    if factor == types.float32:
-        kind = ir.FunctionType(sums, [sums] * 3)
-        fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{WIDTH}f32")
-        return lambda x, w, total: builder.call(fma, [x, w, total]), sums
-    pairs = ir.VectorType(ir.IntType(32), WIDTH)
-    kind = ir.FunctionType(sums, [sums, pairs, pairs])
-    dot = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.dpbf16ps.512")
-    return lambda x, w, total: builder.call(dot, [total, x, w]), pairs
 
 
 def _fetch(builder: Any, place: Any, level: int = 3) -> None:
@@ -139,7 +120,7 @@ def _lower_fetch(context: Any, x: Any, at: Any) -> Any:
 _fetch_line: Any = intrinsic(_lower_fetch)
 
 
-@compiled
+@fused
 def fetch(x, at, count):  # type: ignore[no-untyped-def]
     """Have `count` numbers of a flat array brought into the second cache while something else is computed."""
     for j in range(at, at + count, 16):  # a line of 64 bytes
@@ -213,12 +194,11 @@ _tile_8, _tile_4, _tile_3, _tile_2, _tile_1 = _tile(8), _tile(4), _tile(3), _til
 _group_8, _group_4 = _tile(8, ahead=True), _tile(4, ahead=True)
 
 
-@inlined
+@fused_inline
 def multiply_panel(out, out_at, out_step, start, start_at, start_step, x, x_at, x_step, w, w_at, depth, rows):  # type: ignore[no-untyped-def]
     """out[r, j] = start[r, j] + sum over k of x[r, k] * w[k, j] for `rows` rows and the PANEL columns of one panel.
 
-    All arrays are flat float32, but x and w may be pairs of bfloat16 in int32 (`bfloat16.py`), which k then counts;
-    `_at` is where a block begins and `_step` the distance of its rows; depth > 0.
+    All arrays are flat float32; `_at` is where a block begins and `_step` the distance of its rows; depth > 0.
     """
     row = 0
     if ROWS == 8:
@@ -241,7 +221,7 @@ def multiply_panel(out, out_at, out_step, start, start_at, start_step, x, x_at, 
                 x, x_at + row * x_step, x_step, 1, w, w_at, depth)  # fmt: skip
 
 
-@inlined
+@fused_inline
 def multiply_group(out, out_at, out_step, x, x_at, x_line, w, w_at, depth, rows):  # type: ignore[no-untyped-def]
     """out[r, j] += sum over k of x[k, r] * w[k, j] for `rows` <= ROWS columns of x, whose lines are `x_line` apart."""
     row = 0

@@ -26,25 +26,23 @@ def gradient_scaler(precision: Precision, device: torch.device) -> torch.amp.Gra
     """The loss scaling that float16 needs; None for the other types, whose exponents are those of float32.
 
     Raises:
-        TrainingError: this processor has no LSTM in float16.
+        TrainingError: this processor has no LSTM in the precision.
     """
+    if precision != "float32" and device.type == "cpu" and not _has_lstm(precision, device):
+        raise TrainingError("training.precision", f"this CPU has no LSTM in {precision}", "use float32, or a GPU")
     if precision != "float16":
         return None
-    if device.type == "cpu" and not _has_float16_lstm(device):
-        raise TrainingError(
-            "training.precision", "this CPU has no LSTM in float16", "use bfloat16 or float32, or train on a GPU"
-        )
     scaler = torch.amp.GradScaler(device.type)
     scaler.scale(torch.zeros(1, device=device))  # makes the scale itself, also in a process that gets no batch
     return scaler
 
 
-def _has_float16_lstm(device: torch.device) -> bool:
+def _has_lstm(precision: Precision, device: torch.device) -> bool:
     """oneDNN builds its LSTM for the processor at hand, so the way to know is to ask for one, with its gradient."""
     with torch.random.fork_rng(devices=[]):
         lstm = nn.LSTM(8, 8, batch_first=True).to(device)
     try:
-        with autocast("float16", device):
+        with autocast(precision, device):
             lstm(torch.zeros(1, 2, 8, device=device))[0].float().sum().backward()
     except RuntimeError:
         return False

@@ -21,8 +21,8 @@ from asr.config.sections import TrainingConfig
 from asr.errors import CheckpointError
 from asr.kernels.threads import threads_for_kernels
 from asr.model.acoustic import AcousticModel
-from asr.model.cpu.lstm_function import trains_with_kernels
 from asr.model.denominator import Denominator
+from asr.model.training_kernels import takes_the_threads
 from asr.training.processes.share import Share
 from asr.training.processes.world import World
 from asr.training.step.loss import batch_losses
@@ -81,7 +81,7 @@ class Updater:
     ) -> None:
         self.model, self.settings, self.device, self.denominator = model, settings, device, denominator
         cells = next((part.hidden_size for part in model.modules() if isinstance(part, torch.nn.LSTM)), 0)
-        self.by_kernels = trains_with_kernels(cells, device, settings.precision)
+        self.by_kernels = takes_the_threads(cells, device, settings.precision)
         self.world = world or World()
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=0.0, betas=BETAS, weight_decay=settings.weight_decay,

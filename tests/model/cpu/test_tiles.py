@@ -6,13 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr.kernels.fused import fused
 from asr.model.cpu.tiles import (
     PANEL,
     ROWS,
     WIDTH,
     add_group,
     add_panel,
-    compiled,
     mask_panel,
     move_group,
     move_panel,
@@ -23,7 +23,7 @@ from asr.model.cpu.tiles import (
 )
 
 
-@compiled
+@fused
 def product(x, packed, start, out):
     """out = start + x @ w, panel by panel."""
     rows, depth = x.shape
@@ -73,7 +73,7 @@ def test_sums_begin_where_they_are_told():
     assert (halves == multiplied(x, w, start)).all()
 
 
-@compiled
+@fused
 def outer_products(x, packed, out):
     """out += x^T @ w for columns of x from the second on, and one panel."""
     multiply_group(out.reshape(-1), 0, PANEL, x.reshape(-1), 1, x.shape[1], packed, 0, len(x), len(out))
@@ -88,7 +88,7 @@ def test_a_group_of_columns_times_a_panel(rows, depth):
     assert (out == multiplied(x.T[1 : rows + 1].copy(), w, start)).all()
 
 
-@compiled
+@fused
 def moved(move_to, add_to, panel, source):
     move_group(move_to, 1, source, 2)
     add_group(add_to, 0, source, 3)
@@ -104,7 +104,7 @@ def test_lines_are_copied_and_added_where_they_belong():
     assert (panel[:-1] == source[1 : 1 + PANEL]).all() and panel[-1] == 0
 
 
-@compiled
+@fused
 def masked(out, total, x, y):
     mask_panel(out, 1, x, 0, y, 2)
     add_panel(total, 0, x, 1)

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from asr.model.cpu.lstm_kernel import SATURATED, _add_sigmoid, _add_tanh, lambert
+from asr.model.cpu.recurrence_kernel import SATURATED, _add_sigmoid, _add_tanh, lambert
 
 
 def test_tanh_is_exact_to_single_precision():

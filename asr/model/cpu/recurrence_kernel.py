@@ -15,8 +15,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from asr.model.bfloat16 import factors_in, factors_of, round_factors
-from asr.model.cpu.tiles import PANEL, compiled, fetch, inlined, move_panel, multiply_panel
+from asr.kernels.fused import fused, fused_inline
+from asr.model.cpu.tiles import PANEL, fetch, move_panel, multiply_panel
 
 GAP = 16  # numbers between rows of work space, so that the rows do not compete for the same cache lines
 SATURATED = np.float32(8.0)  # 1 - tanh(8) = 2.3e-7
@@ -42,7 +42,7 @@ _P, _Q = lambert(13)
 _HALF, _ONE = np.float32(0.5), np.float32(1.0)
 
 
-@inlined
+@fused_inline
 def _tanh(x):  # type: ignore[no-untyped-def]
     x = min(max(x, -SATURATED), SATURATED)
     y = x * x
@@ -51,25 +51,25 @@ def _tanh(x):  # type: ignore[no-untyped-def]
     return x * p / q
 
 
-@compiled
+@fused
 def _add_tanh(gate, recurrent):  # type: ignore[no-untyped-def]
     for j in range(len(gate)):
         gate[j] = _tanh(gate[j] + recurrent[j])
 
 
-@compiled
+@fused
 def _add_sigmoid(gate, recurrent):  # type: ignore[no-untyped-def]
     for j in range(len(gate)):
         gate[j] = _HALF + _HALF * _tanh(_HALF * (gate[j] + recurrent[j]))
 
 
-@compiled
+@fused
 def _next_cell(i, f, g, before, cell):  # type: ignore[no-untyped-def]
     for j in range(len(cell)):
         cell[j] = f[j] * before[j] + i[j] * g[j]
 
 
-@compiled
+@fused
 def _output(o, cell, output, state):  # type: ignore[no-untyped-def]
     for j in range(len(cell)):
         value = o[j] * _tanh(cell[j])
@@ -77,7 +77,7 @@ def _output(o, cell, output, state):  # type: ignore[no-untyped-def]
         state[j] = value
 
 
-@inlined
+@fused_inline
 def _in_turn(count, at, whole):  # type: ignore[no-untyped-def]
     """The utterances whose next frames are to be fetched with the panel at a column, all during the second half.
 
@@ -86,7 +86,7 @@ def _in_turn(count, at, whole):  # type: ignore[no-untyped-def]
     return max(0, count * (2 * at - whole) // whole), max(0, count * (2 * (at + PANEL) - whole) // whole)
 
 
-@compiled
+@fused
 def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames, direction, reverse):  # type: ignore[no-untyped-def]
     """Run one direction over a batch.
 
@@ -94,7 +94,7 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
         gates: (B * T, D * 4H) float32; holds W_i x, becomes the activated gates (frames beyond a length stay).
         cells: (B * T, D * H); becomes the memory cells.
         outputs: (B * T, D * H); becomes the outputs.
-        packed: `pack` or `pack_pairs` of the transposed W_h, (H, 4H).
+        packed: `pack` of the transposed W_h, (H, 4H).
         bias: (4H,) both biases together.
         hidden: H.
         order: (B,) rows of the batch by falling length.
@@ -106,7 +106,6 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
     wide, past, directions = 4 * hidden, 1 if reverse else -1, cells.shape[1] // hidden
     cell_step, gate_step = hidden + GAP, wide + GAP
     state = np.zeros(len(order) * cell_step, np.float32)
-    factors, each = factors_of(state, packed), factors_in(packed)
     recurrent = np.zeros(len(order) * gate_step, np.float32)
     for rank in range(len(order)):
         for at in range(0, wide, PANEL):
@@ -120,8 +119,8 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
             active -= 1
         if step:
             for at in range(0, wide, PANEL):
-                multiply_panel(recurrent, at, gate_step, bias, at, 0, factors, 0, cell_step // each,
-                               packed, at * (hidden // each), hidden // each, active)  # fmt: skip
+                multiply_panel(recurrent, at, gate_step, bias, at, 0, state, 0, cell_step,
+                               packed, at * hidden, hidden, active)  # fmt: skip
                 for rank in range(*_in_turn(active, at, wide)):
                     utterance = order[rank]
                     row = utterance * frames + (lengths[utterance] - 1 - step if reverse else step)
@@ -140,10 +139,9 @@ def forward(gates, cells, outputs, packed, bias, hidden, order, lengths, frames,
             _add_sigmoid(gate[3 * hidden :], added[3 * hidden :])
             _next_cell(gate[:hidden], gate[hidden : 2 * hidden], gate[2 * hidden : 3 * hidden], before, cell)
             _output(gate[3 * hidden :], cell, outputs[row, here], state[rank * cell_step : rank * cell_step + hidden])
-            round_factors(factors, state, rank * cell_step, hidden)
 
 
-@compiled
+@fused
 def _through_output(o, cell, above, later, output_part, cell_part):  # type: ignore[no-untyped-def]
     """Gradient of the output gate, and what the output adds to the gradient of the cell."""
     for j in range(len(o)):
@@ -153,36 +151,34 @@ def _through_output(o, cell, above, later, output_part, cell_part):  # type: ign
         cell_part[j] += total * o[j] * (_ONE - squashed * squashed)
 
 
-@compiled
+@fused
 def _through_candidate(i, g, cell_part, input_part, candidate_part):  # type: ignore[no-untyped-def]
     for j in range(len(i)):
         input_part[j] = cell_part[j] * g[j] * i[j] * (_ONE - i[j])
         candidate_part[j] = cell_part[j] * i[j] * (_ONE - g[j] * g[j])
 
 
-@compiled
+@fused
 def _through_memory(f, before, cell_part, forget_part):  # type: ignore[no-untyped-def]
     for j in range(len(f)):
         forget_part[j] = cell_part[j] * before[j] * f[j] * (_ONE - f[j])
         cell_part[j] *= f[j]
 
 
-@compiled
+@fused
 def backward(gates, cells, above, packed, hidden, order, lengths, frames, direction, reverse):  # type: ignore[no-untyped-def]
     """Gradient of one direction with respect to W_i x + b, after `forward`.
 
     Args:
         gates: of `forward`; becomes the gradient (frames beyond a length stay).
         above: (B * T, D * H) gradient of the outputs.
-        packed: `pack` or `pack_pairs` of W_h, (4H, H).
+        packed: `pack` of W_h, (4H, H).
         cells, hidden, order, lengths, frames, direction, reverse: as in `forward`.
     """
     wide, past, directions = 4 * hidden, 1 if reverse else -1, cells.shape[1] // hidden
-    each = factors_in(packed)
-    width = len(packed) * each // wide  # H, filled up to whole panels
+    width = len(packed) // wide  # H, filled up to whole panels
     cell_step, gate_step = width + GAP, wide + GAP
     parts = np.zeros(len(order) * gate_step, np.float32)
-    factors = factors_of(parts, packed)
     later = np.zeros(len(order) * cell_step, np.float32)
     cell_parts = np.zeros(len(order) * cell_step, np.float32)
     nothing, zeros = np.zeros(hidden, np.float32), np.zeros(PANEL, np.float32)
@@ -191,8 +187,8 @@ def backward(gates, cells, above, packed, hidden, order, lengths, frames, direct
     active = 0
     for step in range(lengths[order[0]] - 1, -1, -1):
         for at in range(0, width, PANEL):
-            multiply_panel(later, at, cell_step, zeros, 0, 0, factors, 0, gate_step // each,
-                           packed, at * (wide // each), wide // each, active)  # fmt: skip
+            multiply_panel(later, at, cell_step, zeros, 0, 0, parts, 0, gate_step,
+                           packed, at * wide, wide, active)  # fmt: skip
             for rank in range(*_in_turn(active, at, width)):
                 utterance = order[rank]
                 row = utterance * frames + (lengths[utterance] - 1 - step if reverse else step)
@@ -213,6 +209,5 @@ def backward(gates, cells, above, packed, hidden, order, lengths, frames, direct
             _through_output(o, cells[row, here], above[row, here], back, part[3 * hidden :], cell_part)
             _through_candidate(i, g, cell_part, part[:hidden], part[2 * hidden : 3 * hidden])
             _through_memory(f, before, cell_part, part[hidden : 2 * hidden])
-            round_factors(factors, parts, rank * gate_step, wide)
             for at in range(0, wide, PANEL):
                 move_panel(flat, row * gates.shape[1] + direction * wide + at, parts, rank * gate_step + at)

@@ -14,39 +14,22 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from asr.kernels.compile import COMPILES
 from asr.kernels.threads import run_parts
-from asr.model import bfloat16
-from asr.model.cpu import lstm_kernel
-from asr.model.cpu.products import possible, real_rows, times, transposed_times
+from asr.model.cpu import recurrence_kernel
+from asr.model.cpu.products import real_rows, times, transposed_times
 from asr.model.cpu.tiles import PANEL, pack
 
 
-def applies(x: Tensor, hidden: int) -> bool:
-    """Whether `recurrence` can be used: training on the CPU, with cells that fill whole panels."""
-    return possible(x) and 4 * hidden % PANEL == 0
-
-
-def trains_with_kernels(hidden: int, device: torch.device, precision: str) -> bool:
-    """Whether nearly all of a training update is spent in `recurrence` and the kernels beside it.
-
-    In bfloat16 that takes a processor that multiplies it; on others PyTorch computes.
-    """
-    lowered = precision == "bfloat16" and bfloat16.AVAILABLE
-    return (
-        COMPILES
-        and device.type == "cpu"
-        and (precision == "float32" or lowered)
-        and hidden > 0
-        and 4 * hidden % PANEL == 0
-    )
+def recurrence_fits(hidden: int) -> bool:
+    """Whether `recurrence` can compute layers with H = `hidden` cells: their gates fill whole panels."""
+    return hidden > 0 and 4 * hidden % PANEL == 0
 
 
 def recurrence(x: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor]]) -> Tensor:
     """Outputs of a layer in every direction, side by side; zero beyond a length.
 
     Args:
-        x: (B, T, F) float32; within autocast to bfloat16 it and the weights are rounded as factors of products.
+        x: (B, T, F) float32.
         lengths: (B,) int64.
         weights: of each direction W_i (4H, F), W_h (4H, H), b_i (4H,), b_h (4H,); the second reads from the end.
 
@@ -66,14 +49,13 @@ class _Recurrence(torch.autograd.Function):
         whole = torch.cat(inputs)
         biases = [first + second for first, second in zip(weights[2::4], weights[3::4], strict=True)]
         rows = real_rows(lengths.numpy(), frames)
-        ctx.rounded = bfloat16.rounding()
-        gates = times(flat, whole.t(), rows, rounded=ctx.rounded)
+        gates = times(flat, whole.t(), rows)
         cells = x.new_empty((batch * frames, len(states) * hidden))
         outputs = x.new_zeros((batch * frames, len(states) * hidden))
         order = np.argsort(-lengths.numpy(), kind="stable")
         _each_direction(
-            lstm_kernel.forward,
-            [(_packed(state.t(), ctx.rounded), one.numpy()) for state, one in zip(states, biases, strict=True)],
+            recurrence_kernel.forward,
+            [(pack(state.t()), one.numpy()) for state, one in zip(states, biases, strict=True)],
             (gates, cells, outputs), hidden, order, lengths.numpy(), frames,
         )  # fmt: skip
         ctx.save_for_backward(flat, whole, outputs, gates, cells, *states)
@@ -90,14 +72,14 @@ class _Recurrence(torch.autograd.Function):
         batch, frames, _ = ctx.shape
         hidden = states[0].shape[1]
         _each_direction(
-            lstm_kernel.backward, [(_packed(state, ctx.rounded),) for state in states],
+            recurrence_kernel.backward, [(pack(state),) for state in states],
             (gates, cells, above.reshape(batch * frames, -1).contiguous()),
             hidden, ctx.order, ctx.lengths.numpy(), frames,
         )  # fmt: skip
         to_input = None
         if ctx.needs_input_grad[0]:
-            to_input = times(gates, whole, ctx.rows, rounded=ctx.rounded).view(ctx.shape)
-        summed = transposed_times(gates, flat, ctx.rows, rounded=ctx.rounded)
+            to_input = times(gates, whole, ctx.rows).view(ctx.shape)
+        summed = transposed_times(gates, flat, ctx.rows)
         inputs, biases = (part.split(4 * hidden) for part in summed)
         later = ctx.rows[ctx.rows % frames > 0]  # frames that have one before them in their utterance
         gradients: list[Tensor | None] = [to_input, None]
@@ -105,13 +87,9 @@ class _Recurrence(torch.autograd.Function):
             # The recurrence read its own output one step earlier: from the end that is the frame after.
             own = outputs[:, direction * hidden : (direction + 1) * hidden]
             pair = (later, later - 1) if direction == 0 else (later - 1, later)
-            recurrent, _ = transposed_times(part, own, *pair, rounded=ctx.rounded)
+            recurrent, _ = transposed_times(part, own, *pair)
             gradients += [inputs[direction], recurrent, biases[direction], biases[direction]]
         return tuple(gradients)
-
-
-def _packed(weight: Tensor, rounded: bool) -> np.ndarray:
-    return bfloat16.pack_pairs(weight) if rounded else pack(weight)
 
 
 def _each_direction(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from asr.model.cpu.lstm_function import applies, recurrence
+from asr.model.cpu.recurrence import recurrence, recurrence_fits
 from asr.model.cpu.tiles import PANEL
 from asr.model.lstm import LstmLayer, reverse_within_lengths
 
@@ -137,16 +137,10 @@ def test_frozen_weights_stay_without_gradient():
     assert all(part.grad is None for part in found[0].parameters())
 
 
-def test_where_it_applies():
-    x = torch.zeros(1, 2, 3)
-    assert applies(x, PANEL // 4)
-    assert not applies(x, PANEL // 4 + 1)
-    assert not applies(x.double(), PANEL // 4)
-    assert not applies(torch.zeros(1, 0, 3), PANEL // 4)
-    with torch.no_grad():
-        assert not applies(x, PANEL // 4)
-    with torch.autocast("cpu", torch.float16):
-        assert not applies(x, PANEL // 4)
+def test_cells_must_fill_whole_panels():
+    assert recurrence_fits(PANEL // 4)
+    assert not recurrence_fits(PANEL // 4 + 1)
+    assert not recurrence_fits(0)
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
