@@ -18,17 +18,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from asr.kernels.compile import COMPILES
-from asr.model.cpu.crf_kernel import LANES, log_partitions
-from asr.model.cpu.products import in_parallel
 from asr.model.crf_torch import log_partitions_by_torch
 from asr.model.ctc import ctc_loss
 from asr.model.denominator import Denominator
+from asr.model.training_kernels import compiled_kernels
 
 
 def ctc_crf_loss(
@@ -70,8 +67,9 @@ class _LogPartition(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, log_probs: Tensor, lengths: Tensor, denominator: Denominator) -> Tensor:
         wanted = ctx.needs_input_grad[0]
-        if log_probs.device.type == "cpu" and COMPILES:
-            values, slopes = _compiled(log_probs.detach(), lengths, denominator, wanted)
+        kernels = compiled_kernels() if log_probs.device.type == "cpu" else None
+        if kernels is not None:
+            values, slopes = kernels.log_partitions(log_probs.detach(), lengths, denominator.graph, wanted)
         else:
             graph = denominator.tensors(log_probs.device)
             values, slopes = log_partitions_by_torch(log_probs.detach(), lengths, graph, wanted)
@@ -83,16 +81,3 @@ class _LogPartition(torch.autograd.Function):
     def backward(ctx: Any, above: Tensor) -> tuple[Tensor, None, None]:
         (slopes,) = ctx.saved_tensors
         return slopes * above[:, None, None], None, None
-
-
-def _compiled(log_probs: Tensor, lengths: Tensor, denominator: Denominator, wanted: bool) -> tuple[Tensor, Tensor]:
-    source, frames = log_probs.contiguous().numpy(), lengths.numpy()
-    if (frames > source.shape[1]).any():
-        raise ValueError(f"a length lies outside log_probs of shape {source.shape}")
-    log_z = np.zeros(len(frames))
-    gradient = np.zeros(source.shape if wanted else (0, 0, 0), np.float32)
-    in_parallel(
-        lambda first, last: log_partitions(source, frames, first, last, denominator.graph, log_z, gradient),
-        -(-len(frames) // LANES), 1,
-    )  # fmt: skip
-    return torch.from_numpy(log_z), torch.from_numpy(gradient)

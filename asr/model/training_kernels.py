@@ -22,19 +22,20 @@ def training_kernels(x: Tensor) -> ModuleType | None:
     trains = torch.is_grad_enabled() and x.numel() > 0
     if not trains or x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
         return None
-    return _compiled()
+    return compiled_kernels()
 
 
 def takes_the_threads(hidden: int, device: torch.device, precision: str) -> bool:
     """Whether nearly all of a training update of LSTMs with H = `hidden` cells is spent in kernels."""
     if device.type != "cpu" or precision != "float32":
         return False
-    kernels = _compiled()
+    kernels = compiled_kernels()
     return kernels is not None and kernels.recurrence_fits(hidden)
 
 
 @cache
-def _compiled() -> ModuleType | None:
+def compiled_kernels() -> ModuleType | None:
+    """`asr.model.cpu` where it is there and can be compiled."""
     try:
         from asr.kernels.compile import COMPILES
 

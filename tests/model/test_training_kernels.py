@@ -13,7 +13,7 @@ from asr.training.processes.share import Share
 from asr.training.step.update import Updater
 
 CPU = torch.device("cpu")
-pytestmark = pytest.mark.skipif(door._compiled() is None, reason="nothing is compiled here")
+pytestmark = pytest.mark.skipif(door.compiled_kernels() is None, reason="nothing is compiled here")
 
 
 @pytest.fixture
@@ -21,10 +21,10 @@ def without_the_folder(monkeypatch):
     """As if `asr/model/cpu` were not there."""
     monkeypatch.setitem(sys.modules, "asr.model.cpu", None)
     monkeypatch.delattr("asr.model.cpu")
-    door._compiled.cache_clear()
+    door.compiled_kernels.cache_clear()
     yield
     monkeypatch.undo()
-    door._compiled.cache_clear()
+    door.compiled_kernels.cache_clear()
 
 
 def losses_of_a_training(updates=6):

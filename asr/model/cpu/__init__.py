@@ -9,6 +9,7 @@ A step on one thread of an AMD EPYC (AVX2) takes so many times as long without o
 """
 
 from asr.model.cpu.convolution import convolutions, convolutions_fit
+from asr.model.cpu.crf import log_partitions
 from asr.model.cpu.recurrence import recurrence, recurrence_fits
 
-__all__ = ["convolutions", "convolutions_fit", "recurrence", "recurrence_fits"]
+__all__ = ["convolutions", "convolutions_fit", "log_partitions", "recurrence", "recurrence_fits"]

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from asr.model.cpu.tiles import compiled
+from asr.kernels.fused import fused
 
 LANES = 4  # float64 numbers in a register of AVX2
 
 
-@compiled
+@fused
 def log_partitions(log_probs, lengths, first, last, graph, log_z, gradient):  # type: ignore[no-untyped-def]
     """Log of the summed weight of all paths, and its gradient with respect to log_probs, for some groups of lanes.
 
@@ -54,7 +54,7 @@ def log_partitions(log_probs, lengths, first, last, graph, log_z, gradient):  # 
                         gradient[start + lane, t, unit] = shares[t, unit, lane]
 
 
-@compiled
+@fused
 def _emissions(log_probs, start, frames, longest):  # type: ignore[no-untyped-def]
     """Probabilities (T, V + 1, LANES); 0 beyond a length and for the unit V, that of the beginning."""
     units = log_probs.shape[2]
@@ -66,7 +66,7 @@ def _emissions(log_probs, start, frames, longest):  # type: ignore[no-untyped-de
     return emitted
 
 
-@compiled
+@fused
 def _beginnings(emitted, frames, graph, labels, levels, scales, total):  # type: ignore[no-untyped-def]
     """Weights of all beginnings that end in a node's unit: labels (T, H, LANES), times exp(levels[t])."""
     nodes = len(graph.units)
@@ -90,7 +90,7 @@ def _beginnings(emitted, frames, graph, labels, levels, scales, total):  # type:
             levels[t + 1, lane] = levels[t, lane] + np.log(whole)
 
 
-@compiled
+@fused
 def _gather(label, blank, graph, sources):  # type: ignore[no-untyped-def]
     """What leaves each row of sources, with what longer histories leave to it by backing off."""
     nodes = len(label)
@@ -105,7 +105,7 @@ def _gather(label, blank, graph, sources):  # type: ignore[no-untyped-def]
             sources[nodes + shorter, lane] += weight * sources[nodes + longer, lane]
 
 
-@compiled
+@fused
 def _advance(row, scale, graph, sources, label, blank, following, sums):  # type: ignore[no-untyped-def]
     """One frame on: from label and blank to `following` and blank; `sums` is all of them."""
     silence = row[0] * scale
@@ -129,7 +129,7 @@ def _advance(row, scale, graph, sources, label, blank, following, sums):  # type
             sums[lane] += following[node, lane] + blank[node, lane]
 
 
-@compiled
+@fused
 def _endings(emitted, frames, graph, labels, levels, total):  # type: ignore[no-untyped-def]
     """Go back over all endings; returns the shares of the paths that have a unit at a frame, (T, V, LANES)."""
     nodes, units = len(graph.units), emitted.shape[1] - 1
@@ -157,7 +157,7 @@ def _endings(emitted, frames, graph, labels, levels, total):  # type: ignore[no-
     return shares
 
 
-@compiled
+@fused
 def _occupy(beginnings, endings, units, factor, shares):  # type: ignore[no-untyped-def]
     """Shares of the units from those of the nodes; what is left of the paths has a blank."""
     for node in range(len(units)):
@@ -171,7 +171,7 @@ def _occupy(beginnings, endings, units, factor, shares):  # type: ignore[no-unty
         shares[0, lane] = max(0.0, 1.0 - spoken)
 
 
-@compiled
+@fused
 def _sum_up(label, blank, sums):  # type: ignore[no-untyped-def]
     """Sums over all states, 1 where there is nothing (yet)."""
     sums[:] = 0.0
@@ -183,7 +183,7 @@ def _sum_up(label, blank, sums):  # type: ignore[no-untyped-def]
             sums[lane] = 1.0
 
 
-@compiled
+@fused
 def _enter(row, scale, units, label, blank, entered):  # type: ignore[no-untyped-def]
     """Endings from the frame on: of a node's unit to `entered`, of its blank in place."""
     for node in range(len(units)):
@@ -193,7 +193,7 @@ def _enter(row, scale, units, label, blank, entered):  # type: ignore[no-untyped
             blank[node, lane] *= row[0, lane] / scale[lane]
 
 
-@compiled
+@fused
 def _spread(entered, graph, rows):  # type: ignore[no-untyped-def]
     """Endings after each row of sources is left, (2 H, LANES)."""
     nodes = len(entered)
