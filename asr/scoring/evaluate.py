@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
 from asr.corpus.manifest import read_manifest
 from asr.corpus.utterance import Utterance
+from asr.decoding.results.hypothesis import Word
 from asr.errors import ScoringError, UsageError
 from asr.scoring.rates.alignment import DELETION, INSERTION, SUBSTITUTION, Unit
 from asr.scoring.rates.wer import Score, Totals, score
@@ -29,6 +30,8 @@ from asr.scoring.statistics.breakdown import (
     unknown_words,
 )
 from asr.scoring.statistics.calibration import Calibration, calibration
+from asr.scoring.statistics.compounds import Boundaries, boundaries
+from asr.scoring.statistics.hints import Hint, hints
 from asr.scoring.statistics.significance import Comparison, compare
 from asr.scoring.text.normalisation import Profile, named_profile
 
@@ -44,7 +47,7 @@ class Options:
     """How to score.
 
     Attributes:
-        unit: "word" or "char".
+        unit: "word", "char" or "auto".
         costs: "unit" or "sclite".
         profile: name or YAML file of the text normalisation.
         ref_format, hyp_format: one of `readers.Format`; None tells by suffix and content.
@@ -89,6 +92,9 @@ class System:
     unknown: Unknown | None
     oracle: dict[int, Totals]
     calibration: Calibration | None
+    boundaries: Boundaries | None = None
+    hints: list[Hint] = field(default_factory=list)
+    words: Mapping[str, Sequence[Word]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,10 @@ def _evaluate_one(refs: Transcripts, path: str | Path, name: str, options: Optio
             "%s: %d of %d utterances have no hypothesis and count as deletions: %s",
             name, len(result.missing), len(result), listed(result.missing),
         )  # fmt: skip
-    return analyse(result, hyps, options)
+    system = analyse(result, hyps, options)
+    for hint in system.hints:
+        log.warning("%s: %s", name, hint.text)
+    return system
 
 
 def _same_file(source: str, path: str | Path) -> bool:
@@ -185,6 +194,9 @@ def analyse(result: Score, hyps: Transcripts, options: Options) -> System:
         unknown_words(result, known) if known is not None and words else None,
         oracle(result, hyps.nbest) if hyps.nbest else {},
         _calibration(result, hyps) if hyps.words and words else None,
+        boundaries(result) if words else None,
+        hints(result),
+        hyps.words,
     )
 
 

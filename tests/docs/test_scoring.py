@@ -38,6 +38,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             hypothesis.write(json.dumps({"id": key, "text": text + " x"}) + "\n")
     Path("ref.stm").write_text("f 1 ann 0 1 { color / colour / @ } (uh) yes\n")
     Path("hyp.ctm").write_text("f 1 0.1 0.2 colour 0.9\nf 1 0.5 0.2 yes 0.8\n")
+    segments = [{"session_id": "m", "speaker": "A", "start_time": 0, "end_time": 2, "words": "go home"}]
+    Path("meeting.json").write_text(json.dumps(segments))
+    Path("system.stm").write_text("m 1 x 0 2 go home\n")
     Path("words.txt").write_text("the\ncat\n")
     Path("mine.yaml").write_text(fenced("yaml"))
     return tmp_path
@@ -50,7 +53,7 @@ def test_the_page_has_commands() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(shlex.split(command)[1:]) == 0
-    assert re.search(r"%?[WC]ER \d+\.\d\d", capsys.readouterr().out)
+    assert re.search(r"%?[a-zA-Z]*[WCM]ER(?: at 3 s)? \d+\.\d\d", capsys.readouterr().out)
     for option in re.findall(r"--(?:html|json) (\S+)", command):
         assert (folder / option).stat().st_size > 0
 

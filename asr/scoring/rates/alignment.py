@@ -5,6 +5,7 @@ Shapes: N utterances, R reference tokens in all, H hypothesis tokens in all, E e
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +18,8 @@ import numpy.typing as npt
 
 SUBSTITUTION, DELETION, INSERTION, OPTIONAL = range(4)
 """Kinds of edits; OPTIONAL is an optional reference word that was left out, which counts as a hit."""
-Unit = Literal["word", "char"]
+Unit = Literal["word", "char", "auto"]
+"""What is compared; "auto" is characters in scripts that are written without blanks, and words in all others."""
 COSTS: dict[str, tuple[int, int, int]] = {"unit": (1, 1, 1), "sclite": (4, 3, 3)}
 """Costs of a substitution, a deletion and an insertion; a match costs nothing.
 
@@ -25,6 +27,11 @@ COSTS: dict[str, tuple[int, int, int]] = {"unit": (1, 1, 1), "sclite": (4, 3, 3)
 """
 Ints = npt.NDArray[np.int64]
 HIGHEST_CODE_POINT = 0x110000
+WITHOUT_BLANKS = re.compile(
+    "[\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff][\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u3099\u309a]*"
+)
+"""A character of Chinese, Japanese, Thai, Lao, Tibetan, Burmese or Khmer, with the marks on it."""
 BLOCK = 4096
 """Utterances whose words are strings at one time; all others are numbers."""
 
@@ -114,7 +121,8 @@ def align(
     Args:
         refs: N references; words are separated by white space.
         hyps: N hypotheses.
-        unit: "word", or "char": every character counts, white space as one blank, none at the ends.
+        unit: "word"; "char": every character counts, white space as one blank, none at the ends; or "auto", where
+            `apart` decides.
         costs: "unit" for 0/1/1/1 or "sclite" for 0/3/3/4; among equally cheap alignments the choice is that of
             jiwer (rapidfuzz) and of sclite respectively.
         nj: processes to use.
@@ -124,9 +132,16 @@ def align(
         sides = [[side[a:b] for a, b in pairwise(bounds)] for side in (refs, hyps)]
         with ProcessPoolExecutor(nj) as pool:
             return _joined(list(pool.map(align, *sides, repeat(unit), repeat(costs))))
-    tokenise = tokenise_words if unit == "word" else tokenise_characters
+    if unit == "auto":
+        refs, hyps = [apart(text) for text in refs], [apart(text) for text in hyps]
+    tokenise = tokenise_characters if unit == "char" else tokenise_words
     vocabulary, (ref_tokens, hyp_tokens) = tokenise(refs, hyps)
     return Alignments(vocabulary, ref_tokens, hyp_tokens, _align_tokens(ref_tokens, hyp_tokens, costs))
+
+
+def apart(text: str) -> str:
+    """Blanks around each character of scripts without blanks, so that it is a word (sclite's -c NOASCII is alike)."""
+    return text if text.isascii() else WITHOUT_BLANKS.sub(r" \g<0> ", text)
 
 
 def tokenise_words(*texts: Sequence[str]) -> tuple[list[str], list[Tokens]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from asr.scoring.rates.alignment import OPTIONAL, Alignments, Edits, Unit, align
+from asr.scoring.rates.alignment import OPTIONAL, Alignments, Edits, Unit, align, apart
 from asr.scoring.rates.lattice import Reading, has_markup, nearest_reading, parse_network
 
 
@@ -39,14 +39,17 @@ def align_with_markup(
     Raises:
         ScoringError: braces do not match; the message names the utterance.
     """
+    if unit == "auto":
+        hyps = [apart(hyp) for hyp in hyps]
+    spelled = (lambda word: apart(normalise(word))) if unit == "auto" else normalise
     readings = {
-        n: nearest_reading(parse_network(ids[n], ref, normalise), hyps[n].split(), costs)
+        n: nearest_reading(parse_network(ids[n], ref, spelled), hyps[n].split(), costs)
         for n, ref in enumerate(refs)
         if has_markup(ref)
     }
     spoken = [_words_of(readings[n], unit) if n in readings else normalise(ref) for n, ref in enumerate(refs)]
     alignments = align(spoken, hyps, unit, costs, nj)
-    return spoken, _replace_edits(alignments, readings) if unit == "word" else alignments
+    return spoken, alignments if unit == "char" else _replace_edits(alignments, readings)
 
 
 def _words_of(reading: Reading, unit: Unit) -> str:

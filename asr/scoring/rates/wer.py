@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +83,7 @@ class Score:
         alignments: the N alignments.
         counts: (N, 4) hits, substitutions, deletions, insertions.
         missing: ids without a hypothesis; their words are deletions.
-        unit: "word" or "char".
+        unit: "word", "char" or "auto".
         costs: name of the alignment costs, a key of `alignment.COSTS`.
         profile: the text normalisation that both sides went through.
         fields: property (speaker, recording, ...) -> N values, "" where unknown.
@@ -185,7 +185,7 @@ def score(
         refs: id -> text, or texts in order (a list, an array, a pandas Series, or one string); a text may be a string,
             bytes or a list of words.
         hyps: the same for the hypotheses. A missing one (left out, None, NaN) counts as deletions.
-        unit: "word" or "char".
+        unit: "word", "char", or "auto" for characters of Chinese, Japanese, Thai and words of other scripts.
         costs: alignment costs, "unit" (0/1/1/1, as jiwer and Kaldi) or "sclite" (0/3/3/4).
         profile: text normalisation for both sides: a name, a YAML file, or a `Profile`.
         fields: property -> id -> value, for breakdowns.
@@ -197,8 +197,8 @@ def score(
         ScoringError: hypotheses for unknown ids, lists of different length, a missing reference, or no text.
         UsageError: unknown unit, costs or profile.
     """
-    if unit not in ("word", "char"):
-        raise UsageError(f"unit {unit}", "is not known", "use word or char")
+    if unit not in get_args(Unit):
+        raise UsageError(f"unit {unit}", "is not known", f"use {', '.join(get_args(Unit))}")
     if costs not in COSTS:
         raise UsageError(f"costs {costs}", "are not known", f"use {' or '.join(COSTS)}")
     ref_texts, hyp_texts = keyed(refs, hyps)

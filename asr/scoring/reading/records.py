@@ -115,6 +115,8 @@ def _utterance_id(record: Numbered) -> str:
             raise ScoringError(record.where, f"has {name} {value!r}, which is no utterance id", "give a text or number")
         offset = f"-{_plain(record.fields['offset'])}" if name == "audio_filepath" and "offset" in record.fields else ""
         return _plain(value) + offset
+    if "session_id" in record.fields:
+        raise ScoringError(record.where, "is a segment of a meeting (SegLST)", "score it with --meeting cp,tcp,orc")
     remedy = f"add a field named {' or '.join(ID_KEYS[:3])}"
     raise ScoringError(record.where, "has no utterance id", remedy)
 

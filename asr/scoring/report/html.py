@@ -53,7 +53,7 @@ def write_html(evaluation: Evaluation, path: str | Path, audio_megabytes: float 
         evaluation=evaluation,
         systems=evaluation.systems,
         label=rate_name(evaluation.systems[0].score),
-        profile=evaluation.systems[0].score.profile.name,
+        profile=evaluation.systems[0].score.profile.label,
         costs=costs_line(evaluation.options.costs),
         summary=_summary(evaluation.systems),
         charts=_charts(evaluation.systems),
@@ -86,16 +86,17 @@ def page_data(evaluation: Evaluation, shown: list[int]) -> dict[str, Any]:
     scores = [system.score for system in evaluation.systems]
     first = scores[0]
     fields = list(first.fields)
+    lengths, errors = first.lengths.tolist(), [score.errors.tolist() for score in scores]
     return {
         "systems": [score.name for score in scores],
         "fields": fields,
-        "joint": " " if first.unit == "word" else "",
+        "joint": "" if first.unit == "char" else " ",
         "utterances": [
             {
                 "id": first.ids[n],
                 "fields": [first.fields[name][n] for name in fields],
-                "words": int(first.lengths[n]),
-                "errors": [int(score.counts[n, 1:].sum()) for score in scores],
+                "words": lengths[n],
+                "errors": [counts[n] for counts in errors],
                 "alignments": [cells(score, n) for score in scores],
             }
             for n in shown
@@ -105,7 +106,7 @@ def page_data(evaluation: Evaluation, shown: list[int]) -> dict[str, Any]:
 
 def cells(score: Score, index: int) -> list[str | list[str]]:
     """The alignment of one utterance in the form of `page_data`."""
-    joint = " " if score.unit == "word" else ""
+    joint = "" if score.unit == "char" else " "
     row: list[str | list[str]] = []
     run: list[str] = []
     for kind, ref, hyp in score.alignments.pairs(index):
@@ -129,8 +130,8 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.2f}" if math.isfinite(rate) else "–"
 
 
-def _interval(interval: Any) -> str:
-    return percent_interval(interval) if interval else "–"
+def _interval(interval: Any, things: str = "") -> str:
+    return percent_interval(interval, things) if interval else "–"
 
 
 def _shown(evaluation: Evaluation) -> list[int]:
@@ -151,8 +152,8 @@ def _summary(systems: list[System]) -> list[tuple[str, list[str], str]]:
     totals = [score.totals for score in scores]
     rows = [
         (f"{rate_name(scores[0])} %", [percent(t.rate) for t in totals], "big"),
-        ("95 % interval, by utterance", [_interval(system.by_utterance) for system in systems], ""),
-        ("95 % interval, by speaker", [_interval(system.by_speaker) for system in systems], ""),
+        ("95 % interval, by utterance", [_interval(system.by_utterance, "utterances") for system in systems], ""),
+        ("95 % interval, by speaker", [_interval(system.by_speaker, "speakers") for system in systems], ""),
         ("errors / reference", [f"{t.errors} / {t.reference}" for t in totals], ""),
         ("substitutions", [str(t.substitutions) for t in totals], ""),
         ("deletions", [str(t.deletions) for t in totals], ""),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from asr.files import atomic_write
 from asr.scoring.evaluate import Evaluation, System
@@ -24,11 +25,12 @@ def as_data(evaluation: Evaluation, alignments: bool = False) -> dict[str, Any]:
         alignments: whether each utterance comes with its alignment.
     """
     substitution, deletion, insertion = COSTS[evaluation.options.costs]
+    profile = evaluation.systems[0].score.profile
     by_name = {system.score.name: system.score for system in evaluation.systems}
     return {
         "reference": evaluation.ref,
         "unit": evaluation.options.unit,
-        "normalisation": evaluation.systems[0].score.profile.name,
+        "normalisation": {"name": profile.name, "version": profile.version, "hash": profile.digest},
         "costs": {"match": 0, "insertion": insertion, "deletion": deletion, "substitution": substitution},
         "bootstrap": {"resamples": evaluation.options.resamples, "seed": evaluation.options.seed, "level": 0.95},
         "systems": [_system(system, alignments) for system in evaluation.systems],
@@ -40,10 +42,23 @@ def as_data(evaluation: Evaluation, alignments: bool = False) -> dict[str, Any]:
 
 
 def write_json(evaluation: Evaluation, path: str | Path, alignments: bool = False) -> None:
-    """Write `as_data` to a file."""
+    """Write `as_data` to a file, or to standard output for "-"."""
+    write_data(as_data(evaluation, alignments), path)
+
+
+def write_data(data: dict[str, Any], path: str | Path) -> None:
+    """Write plain data as JSON to a file, or to standard output for "-"."""
+    if str(path) == "-":
+        plain_letters = not _takes_unicode(sys.stdout)
+        sys.stdout.write(json.dumps(data, ensure_ascii=plain_letters, indent=1, allow_nan=False) + "\n")
+        return
     with atomic_write(path) as stream:
-        json.dump(as_data(evaluation, alignments), stream, ensure_ascii=False, indent=1, allow_nan=False)
+        json.dump(data, stream, ensure_ascii=False, indent=1, allow_nan=False)
         stream.write("\n")
+
+
+def _takes_unicode(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().replace("-", "") in ("utf8", "utf16", "utf32")
 
 
 def _system(system: System, alignments: bool) -> dict[str, Any]:
@@ -66,6 +81,8 @@ def _system(system: System, alignments: bool) -> dict[str, Any]:
         "deleted": plain(system.deletions),
         "inserted": plain(system.insertions),
         "unknown_words": plain(system.unknown),
+        "word_boundaries": plain(system.boundaries),
+        "hints": plain(system.hints),
         "oracle": {str(depth): plain(totals) for depth, totals in system.oracle.items()},
         "calibration": plain(system.calibration),
         "per_utterance": _utterances(system, alignments),
@@ -91,7 +108,7 @@ def plain(value: Any) -> Any:
         rates = {"rate": value.rate, "match_error": value.match_error, "information_lost": value.information_lost}
         return plain(counts | {"errors": value.errors, "reference": value.reference} | rates)
     if isinstance(value, Interval):
-        return plain(asdict(value))
+        return plain(asdict(value) | {"too_few": value.doubtful})
     if isinstance(value, Group):
         rest = {"name": value.name, "utterances": value.utterances, "wrong": value.wrong}
         return {**rest, **plain(value.totals), "interval": plain(value.interval)}

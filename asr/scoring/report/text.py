@@ -5,6 +5,7 @@ Shapes: a column of an alignment is one reference word, one hypothesis word, or 
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ from asr.scoring.statistics.breakdown import Confusion, Group, confusions, most_
 from asr.scoring.statistics.significance import Comparison
 
 MOST_DIFFERENT = 5
+MOST_EXAMPLES = 3
 LETTERS = {"hit": " ", "sub": "S", "del": "D", "ins": "I", "opt": " "}
 
 
@@ -28,8 +30,8 @@ def wer_line(totals: Totals, label: str = "WER") -> str:
 
 
 def rate_name(score: Score) -> str:
-    """ "WER" or "CER"."""
-    return "WER" if score.unit == "word" else "CER"
+    """ "WER", "CER", or "MER" for the mixed rate of characters and words."""
+    return {"word": "WER", "char": "CER", "auto": "MER"}[score.unit]
 
 
 def costs_line(name: str) -> str:
@@ -38,9 +40,14 @@ def costs_line(name: str) -> str:
     return f"0/{insertion}/{deletion}/{substitution} ({name})"
 
 
-def percent_interval(interval: Interval) -> str:
-    """ "9.12 - 11.30", in per cent."""
-    return f"{100 * interval.low:.2f} - {100 * interval.high:.2f}"
+def percent_interval(interval: Interval, things: str = "") -> str:
+    """ "9.12 - 11.30", in per cent; with `things` it says where there are too few of them to be sure."""
+    text = f"{100 * interval.low:.2f} - {100 * interval.high:.2f}"
+    if things and interval.units < 2:
+        return f"none from {interval.units} {things}"
+    if things and interval.doubtful:
+        return f"{text} (only {interval.units} {things}: too few to be sure)"
+    return f"{text} (no spread: all {things} have the same rate)" if things and interval.without_spread else text
 
 
 def report(evaluation: Evaluation, align: bool, markdown: bool, breakdowns: bool) -> Iterator[str]:
@@ -82,9 +89,12 @@ def system_summary(system: System, named: bool) -> str:
     lines.append(wer_line(score.totals, rate_name(score)))
     lines.append(f"%SER {100 * score.sentence_error_rate:.2f} [ {score.sentence_errors} / {len(score)} ]")
     lines.append(f"Scored {len(score)} utterances, {len(score.missing)} not present in the hypotheses.")
-    lines.append(f"95 % interval of the corpus average: {percent_interval(system.by_utterance)} by utterance")
+    by_utterance = percent_interval(system.by_utterance, "utterances")
+    lines.append(f"95 % interval of the corpus average: {by_utterance} by utterance")
     if system.by_speaker:
-        lines[-1] += f", {percent_interval(system.by_speaker)} by speaker ({system.by_speaker.units})"
+        by_speaker = percent_interval(system.by_speaker, "speakers")
+        sure = f" ({system.by_speaker.units})" if "(" not in by_speaker else ""
+        lines[-1] += f", {by_speaker} by speaker{sure}"
     lines.append(f"Mean of utterances: {100 * score.macro:.2f} ({percent_interval(system.macro_utterance)})")
     if system.macro_speaker:
         mean, interval = system.macro_speaker
@@ -96,12 +106,18 @@ def system_summary(system: System, named: bool) -> str:
         else f"Match error rate {100 * totals.match_error:.2f}"
     )
     lines += _extras(system)
-    lines.append(f"Normalisation: {score.profile.name}. Alignment costs: {costs_line(score.costs)}.")
+    lines.append(f"Normalisation: {score.profile.label}. Alignment costs: {costs_line(score.costs)}.")
     return "\n".join(lines)
 
 
 def _extras(system: System) -> Iterator[str]:
-    """Lines about vocabulary, n-best lists and confidences, where there are any."""
+    """Lines about word boundaries, vocabulary, n-best lists and confidences, where there are any."""
+    if (cut := system.boundaries) and cut.errors:
+        shown = ", ".join(f"{ref} -> {hyp}" for ref, hyp, _ in cut.examples[:MOST_EXAMPLES])
+        yield (
+            f"Word boundaries only: {cut.errors} errors ({cut.joined} compounds joined, {cut.split} split, "
+            f"{cut.moved} cut elsewhere): {shown}"
+        )
     if unknown := system.unknown:
         yield (
             f"Out of vocabulary: {unknown.words} reference words ({100 * unknown.rate:.2f} %), "
@@ -120,16 +136,19 @@ def comparison_summary(comparison: Comparison, differing: list[tuple[str, int]])
     """The tests of one pair, and the utterances in which they differ most."""
     test, pairs, sentences = comparison.by_utterance, comparison.mapsswe, comparison.mcnemar
     lines = [f"A = {comparison.a}, B = {comparison.b}:"]
+    interval = percent_interval(test.interval, "utterances")
     lines.append(
-        f"A - B = {100 * test.difference:+.2f} points, 95 % interval {percent_interval(test.interval)}; paired "
-        f"bootstrap by utterance p = {test.p:.4f}, A better in {100 * test.a_better:.1f} % of draws"
+        f"A - B = {100 * test.difference:+.2f} points, 95 % interval {interval}; paired bootstrap by utterance "
+        f"p = {test.p:.4f}, A better in {100 * test.a_better:.1f} % of draws"
     )
     if by_speaker := comparison.by_speaker:
         lines.append(
             f"Paired bootstrap by speaker ({by_speaker.interval.units}): 95 % interval "
-            f"{percent_interval(by_speaker.interval)}, p = {by_speaker.p:.4f}"
+            f"{percent_interval(by_speaker.interval, 'speakers')}, p = {by_speaker.p:.4f}"
         )
-    lines.append(f"MAPSSWE: {pairs.segments} segments, z = {pairs.z:.3f}, p = {pairs.p:.4g}")
+    how = ", exact by permutation, as too few differ for z" if pairs.exact else ""
+    shown = f"z = {pairs.z:.3f}, " if math.isfinite(pairs.z) else ""
+    lines.append(f"MAPSSWE: {pairs.segments} segments, {shown}p = {pairs.p:.4g}{how}")
     lines.append(
         f"McNemar: only A right {sentences.only_a_right}, only B right {sentences.only_b_right}, p = {sentences.p:.4g}"
     )
@@ -146,7 +165,7 @@ def groups_table(title: str, groups: list[Group]) -> str:
     lines = [f"{title:<{width}} {heads}"]
     for group in sorted(groups, key=lambda group: -group.totals.errors):
         t = group.totals
-        interval = percent_interval(group.interval) if group.interval else "-"
+        interval = percent_interval(group.interval) if group.interval and not group.interval.doubtful else "-"
         lines.append(
             f"{group.name:<{width}} {group.utterances:>5} {t.reference:>7} {100 * t.rate:>8.2f}   {interval:<15}"
             f" {t.substitutions:>5}  {t.deletions:>5}  {t.insertions:>5}"
@@ -160,7 +179,7 @@ def markdown_row(system: System) -> str:
     return (
         f"| {score.name} | {rate_name(score)} {100 * totals.rate:.2f} | {percent_interval(system.by_utterance)} | "
         f"{totals.errors} / {totals.reference} ({totals.substitutions} sub, {totals.deletions} del, "
-        f"{totals.insertions} ins) | {score.profile.name} |"
+        f"{totals.insertions} ins) | {score.profile.label} |"
     )
 
 
@@ -187,7 +206,7 @@ def alignment_lines(score: Score, index: int) -> str:
 def pra(score: Score) -> Iterator[str]:
     """All alignments, in the form of sclite's `.pra`."""
     yield f"System name:   {score.name}\n"
-    yield f"Normalisation: {score.profile.name}\nCosts:         {costs_line(score.costs)}\n"
+    yield f"Normalisation: {score.profile.label}\nCosts:         {costs_line(score.costs)}\n"
     for index in range(len(score)):
         yield alignment_lines(score, index)
 

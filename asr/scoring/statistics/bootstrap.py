@@ -19,6 +19,8 @@ from asr.seeding import generator_for
 Floats = npt.NDArray[np.float64]
 RESAMPLES = 2000
 LEVEL = 0.95
+FEWEST_UNITS = 10
+"""Below this the bootstrap's intervals are far too narrow (Bisani and Ney 2004 take hundreds)."""
 MOST_WEIGHTS = 4_000_000
 """Weights held at once, 32 MB."""
 
@@ -30,6 +32,16 @@ class Interval:
     low: float
     high: float
     units: int
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether there are too few units to say how far the rate would move."""
+        return self.units < FEWEST_UNITS
+
+    @property
+    def without_spread(self) -> bool:
+        """Whether all units have the same rate, so that drawing among them says nothing."""
+        return self.low == self.high
 
 
 def corpus_interval(

@@ -17,6 +17,8 @@ from asr.scoring.rates.alignment import INSERTION, OPTIONAL, Ints
 from asr.scoring.rates.wer import Score
 from asr.scoring.statistics.bootstrap import LEVEL, RESAMPLES, Floats, Interval, resampled, sum_by_group
 
+FEWEST_SEGMENTS = 50
+"""Segments that differ from which the normal distribution is near enough."""
 BUFFER_WORDS = 2
 """Words that both systems must have right between two segments, as in NIST's sc_stats."""
 
@@ -31,12 +33,17 @@ class PairedBootstrap(NamedTuple):
 
 
 class MatchedPairs(NamedTuple):
-    """Matched-pairs sentence-segment word error test: segments, mean difference of their errors, z and p."""
+    """Matched-pairs sentence-segment word error test: segments, mean difference of their errors, z and p.
+
+    With fewer than `FEWEST_SEGMENTS` segments that differ, p is that of the exact permutation test, as z is not normal;
+    z is NaN where the segments have no spread.
+    """
 
     segments: int
     mean: float
     z: float
     p: float
+    exact: bool = False
 
 
 class McNemar(NamedTuple):
@@ -72,11 +79,27 @@ def compare(
     Raises:
         ScoringError: the utterances differ.
     """
-    if a.ids != b.ids:
-        raise ScoringError(f"{a.name} and {b.name}", "were scored on different utterances", "score both on one set")
+    check_comparable(a, b)
     grouped = paired_bootstrap(a, b, speakers, resamples, seed) if speakers and len(set(speakers)) > 1 else None
     single = paired_bootstrap(a, b, None, resamples, seed)
     return Comparison(a.name, b.name, single, grouped, mapsswe(a, b), mcnemar(a, b))
+
+
+def check_comparable(a: Score, b: Score) -> None:
+    """Refuse to compare what was not measured in the same way.
+
+    Raises:
+        ScoringError: the utterances, the normalisation, the unit or the alignment costs differ.
+    """
+    names = f"{a.name} and {b.name}"
+    if a.ids != b.ids:
+        raise ScoringError(names, "were scored on different utterances", "score both on one set")
+    if a.profile.digest != b.profile.digest:
+        reason = f"were normalised by different rules, {a.profile.label} and {b.profile.label}"
+        raise ScoringError(names, reason, "score both with the same profile and version")
+    if (a.unit, a.costs) != (b.unit, b.costs):
+        reason = f"were scored by {a.unit} at {a.costs} costs and by {b.unit} at {b.costs} costs"
+        raise ScoringError(names, reason, "score both alike")
 
 
 def paired_bootstrap(
@@ -85,7 +108,8 @@ def paired_bootstrap(
     """Draw the same utterances (or speakers) for both systems and look at the difference of their rates.
 
     p is twice the smaller share of draws in which the sign is reversed or gone, each share with one draw added so
-    that it is never zero (Bisani and Ney 2004; Davison and Hinkley 1997, section 4.2.3).
+    that it is never zero (Bisani and Ney 2004; Davison and Hinkley 1997, section 4.2.3). It is never below 2^(1 - n)
+    for n units that differ: no test on n pairs can be surer than the sign test when all point one way.
     """
     rows = np.stack([a.errors, b.errors, a.lengths, b.lengths], axis=1)
     rows = rows if groups is None else sum_by_group(rows, groups)[1]
@@ -94,7 +118,8 @@ def paired_bootstrap(
     tail = 50 * (1 - LEVEL)
     low, high = np.percentile(differences, [tail, 100 - tail])
     reversed_share = min(np.count_nonzero(differences >= 0), np.count_nonzero(differences <= 0)) + 1
-    p = min(1.0, float(2 * reversed_share / (resamples + 1)))
+    differing = int(np.count_nonzero(rows[:, 0] * rows[:, 3] != rows[:, 1] * rows[:, 2]))
+    p = min(1.0, max(float(2 * reversed_share / (resamples + 1)), 2.0 ** (1 - differing)))
     wins = float(np.mean(differences < 0))
     return PairedBootstrap(float(_difference(total)[0]), Interval(float(low), float(high), len(rows)), p, wins)
 
@@ -115,14 +140,31 @@ def mapsswe(a: Score, b: Score, buffer_words: int = BUFFER_WORDS) -> MatchedPair
 
 
 def matched_pairs(differences: Ints) -> MatchedPairs:
-    """z and p of the (S,) differences; z is infinite when all are equal and not zero, p is 1 when none differs."""
-    count = len(differences)
+    """z and p of the (S,) differences; p is 1 when none differs."""
+    count, differing = len(differences), int(np.count_nonzero(differences))
     mean = float(np.mean(differences)) if count else 0.0
     deviation = float(np.std(differences, ddof=1)) if count > 1 else 0.0
-    if mean == 0.0 or count < 2:
-        return MatchedPairs(count, mean, 0.0, 1.0)
-    z = mean / (deviation / math.sqrt(count)) if deviation else math.copysign(math.inf, mean)
+    z = mean / (deviation / math.sqrt(count)) if deviation else 0.0 if mean == 0.0 else math.nan
+    if not deviation:  # all differ by as much: only the sign is left to chance
+        return MatchedPairs(count, mean, z, 2.0 ** (1 - count) if differing else 1.0, True)
+    if differing < FEWEST_SEGMENTS:
+        return MatchedPairs(count, mean, z, permutation_test(differences), True)
     return MatchedPairs(count, mean, z, math.erfc(abs(z) / math.sqrt(2)))
+
+
+def permutation_test(differences: Ints) -> float:
+    """Two-sided p that the sum of (S,) whole numbers is as far from zero when each sign is a fair coin; exact.
+
+    Fisher's test for paired samples; the distribution of the sum is the convolution of those of its terms.
+    """
+    sizes = np.abs(differences[differences != 0]).tolist()
+    total = sum(sizes)
+    chances = np.zeros(2 * total + 1)
+    chances[total] = 1.0
+    for size in sizes:
+        chances = 0.5 * (np.roll(chances, size) + np.roll(chances, -size))
+    observed = abs(int(differences.sum()))
+    return min(1.0, float(chances[: total - observed + 1].sum() + chances[total + observed :].sum()))
 
 
 def segment_differences(a: Score, b: Score, buffer_words: int = BUFFER_WORDS) -> Ints:

@@ -96,7 +96,7 @@ class Profile(BaseModel):
         if self.case != "keep":
             text = _cased(text, self.case)
         if self.accents == "remove" and not text.isascii():
-            text = _without_accents(text)
+            text = without_accents(text)
         if self.brackets == "remove":
             text = BRACKETED.sub(" ", text)
         for pattern, replacement in self.replace.items():
@@ -104,7 +104,7 @@ class Profile(BaseModel):
         if self.numbers == "english":
             text = read_out(text)
         if self.punctuation == "remove":
-            text = _without_punctuation(text)
+            text = without_punctuation(text)
         words = text.split()
         if self.words:
             words = [self.words.get(word, word) for word in words]
@@ -167,12 +167,14 @@ def _cased(text: str, case: str) -> str:
     return text.lower() if case == "lower" else text.upper()
 
 
-def _without_accents(text: str) -> str:
+def without_accents(text: str) -> str:
+    """Drop the marks above and below letters."""
     apart = unicodedata.normalize("NFD", text)
     return unicodedata.normalize("NFC", "".join(c for c in apart if unicodedata.category(c) != "Mn"))
 
 
-def _without_punctuation(text: str) -> str:
+def without_punctuation(text: str) -> str:
+    """Turn punctuation and symbols into blanks; apostrophes inside words stay, in one form."""
     text = text.translate(APOSTROPHES)
     text = "".join(" " if c != "'" and unicodedata.category(c)[0] in "PS" else c for c in text)
     return LOOSE_APOSTROPHE.sub(" ", text)

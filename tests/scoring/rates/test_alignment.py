@@ -167,3 +167,19 @@ def test_more_words_than_code_points_still_align() -> None:
     many = " ".join(map(str, range(count)))
     refs, hyps = [many, f"{count - 1} {count - 2} 5"], ["", f"{count - 1} 5"]
     assert align(refs, hyps).counts().tolist() == [[0, 0, count, 0], [2, 0, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("ref", "hyp", "errors", "tokens"),
+    [
+        ("我爱 hello 世界", "我爱hello世界", 0, 5),
+        ("今天天气很好", "今天 天气 好", 1, 6),
+        ("東京タワー", "東京タワ", 1, 5),
+        ("don't stop", "dont stop", 1, 2),
+        ("สวัสดี", "สวัสดี", 0, 4),
+        ("한국어 문장", "한국어 문장", 0, 2),
+    ],
+)
+def test_characters_where_there_are_no_blanks_and_words_elsewhere(ref: str, hyp: str, errors: int, tokens: int) -> None:
+    counts = align([ref], [hyp], "auto").counts()[0]
+    assert (int(counts[1:].sum()), int(counts[:3].sum())) == (errors, tokens)

@@ -3,17 +3,20 @@
 import json
 from pathlib import Path
 
+import pytest
+
 import asr
 from asr.scoring.evaluate import Evaluation, Options, analyse
 from asr.scoring.reading.transcripts import Transcripts
 from asr.scoring.report.json import as_data, plain, write_json
+from asr.scoring.text.normalisation import named_profile
 
 
 def test_what_is_written_can_be_read_and_adds_up(evaluation: Evaluation, tmp_path: Path) -> None:
     path = tmp_path / "score.json"
     write_json(evaluation, path)
     data = json.loads(path.read_text(encoding="utf-8"))
-    assert data["normalisation"] == "none"
+    assert data["normalisation"] == {"name": "none", "version": "1", "hash": named_profile("none").digest}
     assert data["costs"] == {"match": 0, "insertion": 1, "deletion": 1, "substitution": 1}
     first = data["systems"][0]
     assert (first["errors"], first["reference"], first["rate"]) == (3, 11, 3 / 11)
@@ -37,3 +40,8 @@ def test_rates_that_json_has_no_number_for_are_null(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "x.json").read_text())
     assert data["systems"][0]["rate"] is None
     assert plain(float("nan")) is None
+
+
+def test_standard_output_takes_the_json_alone(evaluation: Evaluation, capsys: pytest.CaptureFixture[str]) -> None:
+    write_json(evaluation, "-")
+    assert json.loads(capsys.readouterr().out)["systems"][0]["name"] == "a.trn"

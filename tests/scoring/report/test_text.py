@@ -59,9 +59,11 @@ def test_summary_says_how_it_was_scored_and_how_sure_it_is(evaluation: Evaluatio
     assert "%SER 60.00 [ 3 / 5 ]" in text
     assert "Scored 5 utterances, 0 not present in the hypotheses." in text
     assert re.search(
-        r"95 % interval of the corpus average: [\d.]+ - [\d.]+ by utterance, [\d.]+ - [\d.]+ by speaker", text
+        r"95 % interval of the corpus average: [\d.]+ - [\d.]+ \(only 5 utterances: too few to be sure\) by utterance, "
+        r"[\d.]+ - [\d.]+ \(only 3 speakers: too few to be sure\) by speaker",
+        text,
     )
-    assert "Normalisation: none. Alignment costs: 0/1/1/1 (unit)." in text
+    assert "Normalisation: none 1 (816f318a49be). Alignment costs: 0/1/1/1 (unit)." in text
     assert "Oracle: best of 1 45.45, best of 2 0.00" in text
     assert "A = a.trn, B = b.jsonl:" in text
     assert re.search(r"MAPSSWE: \d+ segments, z = -?[\d.]+, p = [\d.]+", text)
@@ -83,7 +85,9 @@ def test_report_prints_what_was_asked_for(evaluation: Evaluation) -> None:
 
 def test_markdown_row_holds_rate_interval_and_counts(evaluation: Evaluation) -> None:
     row = markdown_row(evaluation.systems[0])
-    assert re.fullmatch(r"\| a\.trn \| WER 27\.27 \| [\d.]+ - [\d.]+ \| 3 / 11 \(1 sub, 1 del, 1 ins\) \| none \|", row)
+    assert re.fullmatch(
+        r"\| a\.trn \| WER 27\.27 \| [\d.]+ - [\d.]+ \| 3 / 11 \(1 sub, 1 del, 1 ins\) \| none 1 \(\w+\) \|", row
+    )
 
 
 def test_groups_are_sorted_by_errors_and_lined_up(evaluation: Evaluation) -> None:

@@ -16,6 +16,7 @@ from asr.scoring.statistics.significance import (
     matched_pairs,
     mcnemar,
     paired_bootstrap,
+    permutation_test,
     segment_differences,
     sign_test,
 )
@@ -95,9 +96,39 @@ def test_z_and_p_are_those_of_a_one_sample_test_on_the_segments() -> None:
     assert result.mean == pytest.approx(differences.mean())
 
 
-@pytest.mark.parametrize(("differences", "p"), [([], 1.0), ([1], 1.0), ([0, 0], 1.0), ([1, -1], 1.0), ([2, 2, 2], 0.0)])
+@pytest.mark.parametrize(
+    ("differences", "p"),
+    [([], 1.0), ([1], 1.0), ([0, 0], 1.0), ([1, -1], 1.0), ([2, 2, 2], 0.25), ([1, 2], 0.5), ([3], 1.0)],
+)
 def test_too_few_or_too_equal_segments(differences: list[int], p: float) -> None:
     assert matched_pairs(np.array(differences, np.int64)).p == p
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_permutation_test_against_all_signs(seed: int) -> None:
+    differences = np.random.default_rng(seed).integers(-3, 5, 9)
+    sums = np.array([np.dot(signs, differences) for signs in itertools.product((-1, 1), repeat=9)])
+    expected = np.mean(np.abs(sums) >= abs(differences.sum()))
+    assert permutation_test(differences) == pytest.approx(expected)
+    assert matched_pairs(differences).exact
+
+
+def test_few_utterances_cannot_be_significant() -> None:
+    """One utterance says nothing, however many errors it has; five that agree cannot be surer than 1 in 16."""
+    for count, least in ((1, 1.0), (2, 0.5), (5, 1 / 16)):
+        refs = ["a b c d e f g h"] * count
+        a, b = scored(refs, refs), scored(refs, ["x"] * count)
+        assert paired_bootstrap(a, b).p == pytest.approx(least)
+        assert mapsswe(a, b).p >= least
+
+
+def test_what_was_not_measured_alike_is_not_compared() -> None:
+    refs = ["A b", "c"]
+    plain = scored(refs, refs)
+    with pytest.raises(ScoringError, match=r"normalised by different rules, none 1 .* and basic 2"):
+        compare(plain, scored(refs, refs, profile="basic"))
+    with pytest.raises(ScoringError, match=r"by word at unit costs and by char"):
+        compare(plain, scored(refs, refs, unit="char"))
 
 
 def test_utterances_whose_references_were_read_differently_are_one_segment() -> None:

@@ -11,6 +11,7 @@
     const element = document.createElement(name);
     if (className) element.className = className;
     if (text !== undefined) element.textContent = text;
+    if (name !== "audio") element.dir = "auto";
     return element;
   };
   const total = (utterance) => utterance.errors.reduce((sum, count) => sum + count, 0);
