@@ -34,6 +34,7 @@ def score(
     manifest: Annotated[Path | None, typer.Option(help="Manifest with speakers, conditions and audio.")] = None,
     speaker_from_id: Annotated[bool, typer.Option(help="The speaker is the id up to the first - or _.")] = False,
     vocabulary: Annotated[Path | None, typer.Option(help="Known words, one a line: counts the unknown ones.")] = None,
+    keywords: Annotated[Path | None, typer.Option(help="Keywords, one a line: precision, recall, F.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML file.")] = None,
     embed_audio: Annotated[float, typer.Option(help="MB of audio in the HTML file (needs --manifest).", min=0)] = 0.0,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON; - is standard output.")] = None,
@@ -54,7 +55,7 @@ def score(
     from asr.scoring.report.text import report
 
     outputs = Outputs(html, json, pra, dtl, embed_audio)
-    check_outputs(outputs, [ref, *hyp, *filter(None, (manifest, vocabulary))], len(hyp) > 1)
+    check_outputs(outputs, [ref, *hyp, *filter(None, (manifest, vocabulary, keywords))], len(hyp) > 1)
     if meeting:
         _score_meeting(ref, hyp, meeting, (collar, der_collar), profile, (ref_format, hyp_format), by, json, fail_above)
         return
@@ -69,6 +70,7 @@ def score(
         manifest=manifest,
         speaker_from_id=speaker_from_id,
         vocabulary=vocabulary,
+        keywords=keywords,
         resamples=resamples,
         seed=seed,
         nj=nj,

@@ -142,9 +142,11 @@ def check_text(utterance: Utterance, line: int, units: Units | None, frames: int
     missing = units.missing(text) if units is not None else []
     if missing:
         listed = " ".join(f"{symbol!r}" for symbol in missing)
-        message = f"{listed} outside the units; normalise the text or build the units anew"
-        # Words and BPE spell what they do not know as <unk>; characters cannot.
-        fatal = units is not None and units.kind == "characters"
+        case = other_case(text, units) if units is not None else ""
+        remedy = f"they are written in {case}" if case else "normalise the text or build the units anew"
+        message = f"{listed} outside the units; {remedy}"
+        # Words and BPE spell what they do not know as <unk>, which is no harm where it is rare; characters cannot.
+        fatal = units is not None and (units.kind == "characters" or bool(case) or _nothing_known(text, missing, units))
         yield Offence("characters", utterance.id, message, "drop" if fatal else "nothing", line)
         if fatal:
             return
@@ -157,6 +159,21 @@ def check_text(utterance: Utterance, line: int, units: Units | None, frames: int
             "correct the text or the times, or use a smaller time reduction or larger units"
         )
         yield Offence("too short", utterance.id, message, "nothing" if units is None else "drop", line)
+
+
+def other_case(text: str, units: Units) -> str:
+    """ "capitals" or "small letters" where the text, written so, could be spelled whole; "" elsewhere."""
+    for name, written in (("capitals", text.upper()), ("small letters", text.lower())):
+        if written != text and not units.missing(written):
+            return name
+    return ""
+
+
+def _nothing_known(text: str, missing: list[str], units: Units) -> bool:
+    """Whether none of several words, or no letter at all, has a unit."""
+    if units.kind == "words":
+        return len(missing) == len(set(text.split())) > 1
+    return set(text) - {" "} == set(missing)
 
 
 def _check_audio(utterance: Utterance, line: int) -> Iterator[Offence]:

@@ -16,6 +16,7 @@ from asr.errors import ScoringError, UsageError
 from asr.scoring.rates.alignment import DELETION, INSERTION, SUBSTITUTION, Unit
 from asr.scoring.rates.wer import Score, Totals, score
 from asr.scoring.reading.readers import listed, read_text, read_transcripts
+from asr.scoring.reading.results import earlier_hypotheses, result_document
 from asr.scoring.reading.stm import pair_by_time
 from asr.scoring.reading.transcripts import Transcripts
 from asr.scoring.statistics.bootstrap import RESAMPLES, Interval, corpus_interval, macro_interval, sum_by_group
@@ -32,6 +33,7 @@ from asr.scoring.statistics.breakdown import (
 from asr.scoring.statistics.calibration import Calibration, calibration
 from asr.scoring.statistics.compounds import Boundaries, boundaries
 from asr.scoring.statistics.hints import Hint, hints
+from asr.scoring.statistics.keywords import Keywords, keywords, read_keywords
 from asr.scoring.statistics.significance import Comparison, compare
 from asr.scoring.text.normalisation import Profile, named_profile
 
@@ -56,6 +58,7 @@ class Options:
         manifest: adds fields, speakers and audio to the references.
         speaker_from_id: take the speaker from the front of the id where nothing else tells it.
         vocabulary: file whose lines begin with the words that the recogniser knows.
+        keywords: file with a keyword or phrase a line, for their precision and recall.
         resamples, seed: of the bootstrap.
         nj: processes.
     """
@@ -70,6 +73,7 @@ class Options:
     manifest: Path | None = None
     speaker_from_id: bool = False
     vocabulary: Path | None = None
+    keywords: Path | None = None
     resamples: int = RESAMPLES
     seed: int = 0
     nj: int = 1
@@ -95,6 +99,7 @@ class System:
     boundaries: Boundaries | None = None
     hints: list[Hint] = field(default_factory=list)
     words: Mapping[str, Sequence[Word]] = field(default_factory=dict)
+    keywords: Keywords | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,8 @@ def evaluate(ref: str | Path, hyps: Sequence[str | Path], options: Options | Non
         UsageError, ConfigError: options or a profile that cannot be used.
     """
     options = options or Options()
+    if options.keywords and options.unit != "word":
+        raise UsageError("--keywords", f"are words, and the unit is {options.unit}", "leave out --cer and --unit")
     if [str(path) for path in (ref, *hyps)].count("-") > 1:
         raise UsageError("-", "is given more than once", "standard input can be read for one file only")
     refs = read_transcripts(ref, "ref", options.ref_format)
@@ -142,12 +149,10 @@ def _names(paths: Sequence[str | Path]) -> list[str]:
 
 def _evaluate_one(refs: Transcripts, path: str | Path, name: str, options: Options) -> System:
     """Read, score and analyse one system."""
-    hyps = read_transcripts(path, "hyp", options.hyp_format)
-    if refs.segments and hyps.tracks:
-        hyps = pair_by_time(refs, hyps)
+    markup = bool(refs.segments) if options.markup is None else options.markup
+    hyps = _hypotheses(refs, path, options, markup)
     if hyps.texts and _same_file(refs.source, path) and hyps.texts == refs.texts:
         log.warning("%s: the hypotheses are the references' own texts; no field of the file holds a hypothesis", path)
-    markup = bool(refs.segments) if options.markup is None else options.markup
     result = score(
         refs.texts,
         hyps.texts,
@@ -168,6 +173,17 @@ def _evaluate_one(refs: Transcripts, path: str | Path, name: str, options: Optio
     for hint in system.hints:
         log.warning("%s: %s", name, hint.text)
     return system
+
+
+def _hypotheses(refs: Transcripts, path: str | Path, options: Options, markup: bool) -> Transcripts:
+    """One hypothesis file, or an earlier result; a CTM against an STM is dealt out by time."""
+    if Path(path).suffix == ".json" and options.hyp_format is None:
+        document = result_document(read_text(path))
+        if document is not None:
+            rules = named_profile(options.profile)
+            return earlier_hypotheses(str(path), document, refs, rules, options.unit, options.costs, markup)
+    hyps = read_transcripts(path, "hyp", options.hyp_format)
+    return pair_by_time(refs, hyps) if refs.segments and hyps.tracks else hyps
 
 
 def _same_file(source: str, path: str | Path) -> bool:
@@ -197,6 +213,9 @@ def analyse(result: Score, hyps: Transcripts, options: Options) -> System:
         boundaries(result) if words else None,
         hints(result),
         hyps.words,
+        keywords(result, read_keywords(options.keywords, result.profile), *draw)
+        if options.keywords and words
+        else None,
     )
 
 

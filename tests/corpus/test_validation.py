@@ -99,6 +99,25 @@ def test_characters_outside_the_units(good, tmp_path):
     assert found(tmp_path / "m.jsonl", utterances, units=words) == [("characters", "umlaut", "nothing")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        ("words", "hello", "they are written in capitals"),
+        ("words", "hello hello", "they are written in capitals"),
+        ("characters", "hello", "they are written in capitals"),
+        ("bpe", "hello", "they are written in capitals"),
+        ("words", "BONJOUR MONDE", "build the units anew"),
+        ("bpe", "123", "build the units anew"),
+    ],
+)
+def test_a_text_of_which_nothing_can_be_spelled_is_an_error(good, tmp_path, kind, text, message):
+    units = build_units(["HELLO", "HELLO HELLO"], UnitsConfig(kind=kind, size=8))
+    write_manifest(tmp_path / "m.jsonl", [replace(good, text=text)])
+    (offence,) = [o for o in validate(tmp_path / "m.jsonl", units=units) if o.kind == "characters"]
+    assert offence.action == "drop"
+    assert message in offence.message
+
+
 def test_the_frame_period_and_the_units_decide_what_fits(good, tmp_path):
     fast = replace(good, duration=0.25)  # 5 frames of 40 ms; HELLO needs 6 as characters, 1 as a word
     characters, words = (build_units(["HELLO"], UnitsConfig(kind=kind)) for kind in ("characters", "words"))

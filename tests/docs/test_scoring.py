@@ -41,6 +41,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     segments = [{"session_id": "m", "speaker": "A", "start_time": 0, "end_time": 2, "words": "go home"}]
     Path("meeting.json").write_text(json.dumps(segments))
     Path("system.stm").write_text("m 1 x 0 2 go home\n")
+    Path("names.txt").write_text("ann\ncat\n")
+    assert run(["score", "-r", "ref.trn", "-h", "hyp.trn", "--json", "last-week.json"]) == 0
     Path("words.txt").write_text("the\ncat\n")
     Path("mine.yaml").write_text(fenced("yaml"))
     return tmp_path

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from asr.decoding.paths.log_probs import check_log_probs
 from asr.decoding.results.hypothesis import Word
 from asr.decoding.results.times import UnitSpan, timed_words, unit_spans
-from asr.errors import DecodingError
+from asr.errors import DecodingError, UnitsError
 from asr.units import BLANK, Units, required_frames
 
 IMPOSSIBLE = -np.inf
+SHOWN = 5  # words named in an error
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ def align_text(
     """
     check_log_probs(log_probs, len(units), subject)
     tokens = units.encode(text)
+    if units.unknown is not None and units.unknown in tokens:
+        listed = " ".join(map(repr, units.missing(text)[:SHOWN]))
+        reason = f"holds {listed}, for which there is no unit but the unknown one"
+        raise UnitsError(subject, reason, "write the text as the training texts are written, in case and in spelling")
     frames, path_score = align_tokens(log_probs, tokens, subject)
     spans = unit_spans(log_probs, tokens, frames, seconds_per_frame)
     return Alignment(timed_words(spans, units), spans, path_score, score_tokens(log_probs, tokens))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -16,6 +17,7 @@ BAR, GAP = 14, 10
 """Pixels: whole chart, room for labels and for values; height of a bar, space between rows."""
 SIDE, MARGIN = 300, 44
 """Pixels: a square diagram and the room for its axes."""
+MOST_ERRORS = 40
 
 
 class Bar(NamedTuple):
@@ -66,6 +68,35 @@ def _bar(bar: Bar, system: int, y: float, scale: float, full: float) -> list[Mar
         )
     rate = f"{100 * bar.rate:.2f} %" if math.isfinite(bar.rate) else "no reference"
     return [*shapes, _text(LABELS + end + 6, y + BAR - 3, f"{rate}  {bar.note}", "start", "")]
+
+
+def scatter_chart(pairs: Mapping[tuple[int, int], int], names: tuple[str, str]) -> Markup:
+    """Utterances by the errors of two systems: a disc a pair of counts, its area the number of utterances.
+
+    Args:
+        pairs: (errors of A, errors of B) -> utterances; pairs beyond `MOST_ERRORS` stand at the edge.
+        names: of A and B.
+    """
+    kept: Counter[tuple[int, int]] = Counter()
+    for (a, b), count in pairs.items():
+        kept[min(a, MOST_ERRORS), min(b, MOST_ERRORS)] += count
+    full = max([max(pair) for pair in kept], default=1) or 1
+    largest = max(kept.values(), default=1)
+    shapes = _axes(
+        f"errors of {_shortened(names[0], 30)}", f"errors of {_shortened(names[1], 30)}", str(full), str(full)
+    )
+    shapes.append(Markup('<path d="M{} {}L{} {}" class="diagonal"/>').format(*_at(0, 0), *_at(1, 1)))
+    for (a, b), count in sorted(kept.items()):
+        x, y = _at(a / full, b / full)
+        better = "s0" if a < b else "s1" if b < a else "even"
+        note = f"{count} utterances: {names[0]} {a}, {names[1]} {b} errors"
+        shapes.append(
+            Markup(
+                '<circle cx="{:.1f}" cy="{:.1f}" r="{:.1f}" class="{} disc" data-a="{}" data-b="{}">'
+                "<title>{}</title></circle>"
+            ).format(x, y, 2 + 10 * math.sqrt(count / largest), better, a, b, note)
+        )
+    return _svg(f"Errors of {names[0]} and {names[1]} in each utterance", SIDE + 2 * MARGIN, SIDE + 2 * MARGIN, shapes)
 
 
 def reliability_diagram(calibration: Calibration) -> Markup:

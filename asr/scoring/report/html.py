@@ -9,6 +9,8 @@ import base64
 import json
 import logging
 import math
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from asr.errors import AudioError
 from asr.files import atomic_write
 from asr.scoring.evaluate import Evaluation, System
 from asr.scoring.rates.wer import Score
-from asr.scoring.report.charts import Bar, bar_chart, rejection_chart, reliability_diagram
+from asr.scoring.report.charts import Bar, bar_chart, rejection_chart, reliability_diagram, scatter_chart
 from asr.scoring.report.text import costs_line, percent_interval, rate_name
 from asr.scoring.statistics.breakdown import Group, most_different
 
@@ -68,20 +70,22 @@ def write_html(evaluation: Evaluation, path: str | Path, audio_megabytes: float 
             if system.calibration
         ],
         comparisons=[(pair, _most_different(evaluation, pair.a, pair.b)) for pair in evaluation.comparisons],
+        scatter=_scatter(evaluation.systems),
         total=len(evaluation.systems[0].score),
         shown=len(shown),
         with_audio=len(audio),
-        data=script_data(page_data(evaluation, shown)),
+        data=script_data(page_data(evaluation, shown, audio)),
         audio=script_data(audio),
     )
     with atomic_write(path) as stream:
         stream.write(page)
 
 
-def page_data(evaluation: Evaluation, shown: list[int]) -> dict[str, Any]:
+def page_data(evaluation: Evaluation, shown: list[int], audio: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What the page's script searches and shows.
 
-    An alignment is a list of cells: a string is a run of correct words, `[kind, reference, hypothesis]` an edit.
+    An alignment is a list of cells: a string is a run of correct words, `[kind, reference, hypothesis]` an edit. For
+    utterances with audio, `times` has the second at which each word of a hypothesis begins, or nothing.
     """
     scores = [system.score for system in evaluation.systems]
     first = scores[0]
@@ -89,6 +93,7 @@ def page_data(evaluation: Evaluation, shown: list[int]) -> dict[str, Any]:
     lengths, errors = first.lengths.tolist(), [score.errors.tolist() for score in scores]
     return {
         "systems": [score.name for score in scores],
+        "times": {first.ids[n]: _word_starts(evaluation, n) for n in shown if audio and first.ids[n] in audio},
         "fields": fields,
         "joint": "" if first.unit == "char" else " ",
         "utterances": [
@@ -102,6 +107,21 @@ def page_data(evaluation: Evaluation, shown: list[int]) -> dict[str, Any]:
             for n in shown
         ],
     }
+
+
+def _word_starts(evaluation: Evaluation, n: int) -> list[list[float]]:
+    """For each system, seconds from the beginning of the utterance's audio; empty where the words do not fit."""
+    key = evaluation.systems[0].score.ids[n]
+    utterance = evaluation.utterances[key]
+    starts = []
+    for system in evaluation.systems:
+        words = system.words.get(key, ())
+        fits = system.score.unit == "word" and len(words) == len(system.score.hyps[n].split())
+        # Times may be those of the recording, as in a CTM: then they lie beyond the utterance's own length.
+        late = any(word.end > utterance.duration + 0.5 for word in words)
+        begin = utterance.start if late else 0.0
+        starts.append([round(max(0.0, word.start - begin), 2) for word in words] if fits else [])
+    return starts
 
 
 def cells(score: Score, index: int) -> list[str | list[str]]:
@@ -172,6 +192,15 @@ def _summary(systems: list[System]) -> list[tuple[str, list[str], str]]:
 def _most_different(evaluation: Evaluation, a: str, b: str) -> list[tuple[str, int]]:
     scores = {system.score.name: system.score for system in evaluation.systems}
     return most_different(scores[a], scores[b])
+
+
+def _scatter(systems: list[System]) -> Markup | None:
+    """The first two systems against each other, utterance by utterance."""
+    if len(systems) < 2:
+        return None
+    a, b = (system.score for system in systems[:2])
+    pairs = Counter(zip(a.errors.tolist(), b.errors.tolist(), strict=True))
+    return scatter_chart(pairs, (a.name, b.name))
 
 
 def _charts(systems: list[System]) -> list[tuple[str, Markup, int, int]]:

@@ -15,6 +15,7 @@ from asr.scoring.rates.alignment import COSTS
 from asr.scoring.rates.wer import Totals
 from asr.scoring.statistics.bootstrap import Interval
 from asr.scoring.statistics.breakdown import Group, most_different
+from asr.scoring.statistics.keywords import Found, Keywords
 
 
 def as_data(evaluation: Evaluation, alignments: bool = False) -> dict[str, Any]:
@@ -83,10 +84,20 @@ def _system(system: System, alignments: bool) -> dict[str, Any]:
         "unknown_words": plain(system.unknown),
         "word_boundaries": plain(system.boundaries),
         "hints": plain(system.hints),
+        "keywords": _keywords(system.keywords) if system.keywords else None,
         "oracle": {str(depth): plain(totals) for depth, totals in system.oracle.items()},
         "calibration": plain(system.calibration),
         "per_utterance": _utterances(system, alignments),
     }
+
+
+def _keywords(spotted: Keywords) -> dict[str, Any]:
+    def rates(found: Found) -> dict[str, Any]:
+        return {**found._asdict(), "precision": found.precision, "recall": found.recall, "f": found.f}
+
+    intervals = {"precision": spotted.precision, "recall": spotted.recall, "f": spotted.f}
+    each = [{"keyword": keyword, **rates(found)} for keyword, found in spotted.each]
+    return {**rates(spotted.total), "intervals": plain(intervals), "each": each, "absent": spotted.absent}
 
 
 def _utterances(system: System, alignments: bool) -> list[dict[str, Any]]:

@@ -123,6 +123,16 @@ def _extras(system: System) -> Iterator[str]:
             f"Out of vocabulary: {unknown.words} reference words ({100 * unknown.rate:.2f} %), "
             f"{unknown.different} different, {unknown.errors} of them wrong"
         )
+    if spotted := system.keywords:
+        parts = (("precision", spotted.precision), ("recall", spotted.recall), ("f", spotted.f))
+        shown = ", ".join(
+            f"{name.upper() if name == 'f' else name} {100 * getattr(spotted.total, name):.2f} "
+            f"({percent_interval(interval, 'utterances')})"
+            for name, interval in parts
+        )
+        counts = f"{spotted.total.found} found, {spotted.total.lost} lost, {spotted.total.false_alarms} false alarms"
+        absent = f"; {len(spotted.absent)} occur on neither side" if spotted.absent else ""
+        yield f"Keywords: {shown}; {counts}{absent}"
     if system.oracle:
         yield "Oracle: " + ", ".join(f"best of {k} {100 * totals.rate:.2f}" for k, totals in system.oracle.items())
     if judged := system.calibration:

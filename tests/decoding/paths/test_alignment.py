@@ -123,3 +123,11 @@ def test_path_is_torchaudios_on_the_gpu():
     log_probs, tokens = random_log_probs(400, 30, 1), random_tokens(100, 30, 1)
     _, scores = forced_align(torch.tensor(log_probs).cuda()[None], torch.tensor([tokens]).int().cuda(), blank=0)
     assert align_tokens(log_probs, tokens)[1] == pytest.approx(float(scores.sum()), abs=1e-2)
+
+
+@pytest.mark.parametrize("text", ["five zero", "FIVE HELLO", "HELLO"])
+def test_words_without_a_unit_are_refused_and_named(text):
+    """The unknown unit would get times, and the CTM a word <unk>, for a text that the model cannot spell."""
+    units = Units("words", [BLANK_SYMBOL, "<unk>", "FIVE", "ZERO"])
+    with pytest.raises(UnitsError, match=r"utt-1: holds '(five|HELLO)'"):
+        align_text(random_log_probs(9, 4, 0), text, units, 0.04, "utt-1")

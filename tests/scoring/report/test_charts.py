@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from asr.scoring.report.charts import Bar, bar_chart, rejection_chart, reliability_diagram
+from asr.scoring.report.charts import Bar, bar_chart, rejection_chart, reliability_diagram, scatter_chart
 from asr.scoring.statistics.bootstrap import Interval
 from asr.scoring.statistics.calibration import measure
 
@@ -53,3 +53,12 @@ def test_a_faultless_system_has_a_flat_rejection_curve() -> None:
     svg = rejection_chart(measure(np.array([0.9, 0.8]), np.array([True, True])))
     assert ElementTree.fromstring(svg) is not None
     assert "nan" not in svg
+
+
+def test_the_scatter_has_a_disc_for_each_pair_of_counts_and_far_ones_stand_at_the_edge() -> None:
+    page = str(scatter_chart({(0, 0): 90, (1, 3): 10, (500, 2): 1}, ("a<b", "b")))
+    assert page.count("<circle") == 3
+    assert 'data-a="1" data-b="3"' in page
+    assert 'data-a="40" data-b="2"' in page
+    assert "a<b" not in page
+    assert str(scatter_chart({}, ("a", "b"))).count("<circle") == 0

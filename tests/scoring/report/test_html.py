@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_summary_and_tests_are_on_the_page(evaluation: Evaluation, tmp_path: Pat
     assert "Expected calibration error" in content
     pairs = [attributes for tag, attributes in page.tags if tag == "button" and attributes.get("data-kind") == "sub"]
     assert {"cat", "a"} <= {attributes["data-ref"] for attributes in pairs}
-    assert sum(tag == "svg" for tag, _ in page.tags) == 3 + 2
+    assert sum(tag == "svg" for tag, _ in page.tags) == 1 + 3 + 2
 
 
 def test_audio_of_the_worst_utterances_is_embedded_as_far_as_there_is_room(
@@ -141,3 +142,21 @@ def test_script_data_survives_what_ends_scripts_and_lines() -> None:
     assert "<" not in embedded
     assert "\u2028" not in embedded
     assert json.loads(embedded) == {"x": text}
+
+
+def test_two_systems_are_scattered_and_one_is_not(evaluation: Evaluation, tmp_path: Path) -> None:
+    assert page_of(evaluation, tmp_path)[0].count("<circle") == 4
+    alone = replace(evaluation, systems=evaluation.systems[:1], comparisons=[])
+    assert "<circle" not in page_of(alone, tmp_path)[0]
+
+
+def test_words_with_times_can_be_played(evaluation: Evaluation) -> None:
+    """System b has words at whole seconds; an utterance of half a second takes them for times of the recording."""
+    data = page_data(evaluation, [0, 2], {"ann-1": "data:"})
+    assert data["times"] == {"ann-1": [[], [0, 1, 2]]}
+    assert page_data(evaluation, [0, 2])["times"] == {}
+
+
+def test_right_to_left_texts_find_their_direction() -> None:
+    script = (Path(report_html.__file__).with_name("templates") / "report.js").read_text()
+    assert 'element.dir = "auto"' in script

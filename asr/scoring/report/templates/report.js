@@ -1,11 +1,11 @@
 "use strict";
 (() => {
-  const PAGE = 50;
+  const PAGE = 50, MOST_ERRORS = 40;
   const data = JSON.parse(document.getElementById("data").textContent);
   const audio = JSON.parse(document.getElementById("audio").textContent);
   const byId = (id) => document.getElementById(id);
   const list = byId("utterances"), search = byId("search"), order = byId("order"), only = byId("only");
-  const state = { page: 0, pair: null, found: [] };
+  const state = { page: 0, pair: null, counts: null, found: [] };
 
   const made = (name, className, text) => {
     const element = document.createElement(name);
@@ -37,20 +37,38 @@
     state.found = data.utterances.filter((utterance) =>
       (only.value === "all" || (only.value === "wrong" ? total(utterance) > 0 : new Set(utterance.errors).size > 1)) &&
       (!state.pair || hasPair(utterance, state.pair)) &&
+      (!state.counts || state.counts.every((count, system) => Math.min(utterance.errors[system], MOST_ERRORS) === count)) &&
       words.every((word) => haystack(utterance).includes(word)));
     state.found.sort(orders[order.value]);
     state.page = 0;
     show();
   };
 
-  const drawCell = (cell) => {
-    if (typeof cell === "string") return document.createTextNode(data.joint + cell + data.joint);
+  // With word times and a player, a click on a word plays from it; `clock` counts the words of the hypothesis.
+  const playable = (element, clock) => {
+    const start = clock.starts[clock.at++];
+    if (start === undefined) return element;
+    element.classList.add("playable");
+    element.tabIndex = 0;
+    const play = () => { clock.player.currentTime = start; clock.player.play(); };
+    element.addEventListener("click", play);
+    element.addEventListener("keydown", (event) => { if (event.key === "Enter") play(); });
+    return element;
+  };
+
+  const drawCell = (cell, clock) => {
+    if (typeof cell === "string" && !clock.starts.length) return document.createTextNode(data.joint + cell + data.joint);
+    if (typeof cell === "string") {
+      const run = document.createDocumentFragment();
+      cell.split(" ").forEach((word) => run.append(" ", playable(made("span", "", word), clock), " "));
+      return run;
+    }
     const [kind, ref, hyp] = cell;
     const box = made("span", "cell " + kind);
     box.title = { sub: "substitution", del: "deletion", ins: "insertion", opt: "optional word, left out" }[kind];
     const name = (word) => word === " " ? "␣" : word;
     box.append(made("span", "ref", name(ref) || "∅"), made("small", "hyp", name(hyp) || "∅"));
-    return box;
+    return kind === "sub" || kind === "ins" ? playable(box, clock) : box;
   };
 
   const drawUtterance = (utterance) => {
@@ -59,8 +77,9 @@
     data.fields.forEach((field, at) => utterance.fields[at] && header.append(made("span", "", field + ": " + utterance.fields[at])));
     header.append(made("span", "", utterance.errors.join(" / ") + " errors in " + utterance.words));
     box.append(header);
+    let player = null;
     if (audio[utterance.id]) {
-      const player = made("audio");
+      player = made("audio");
       player.controls = true;
       player.preload = "none";
       player.src = audio[utterance.id];
@@ -69,7 +88,8 @@
     utterance.alignments.forEach((alignment, system) => {
       const line = made("div", "alignment");
       if (data.systems.length > 1) line.append(made("span", "name", data.systems[system]));
-      line.append(...alignment.map(drawCell));
+      const clock = { player, at: 0, starts: (player && data.times[utterance.id]?.[system]) || [] };
+      line.append(...alignment.map((cell) => drawCell(cell, clock)));
       if (!alignment.length) line.append(made("span", "name", "(empty)"));
       box.append(line);
     });
@@ -83,7 +103,8 @@
     byId("count").textContent = state.found.length + " utterances, page " + (state.page + 1) + " of " + pages;
     byId("previous").disabled = state.page === 0;
     byId("next").disabled = state.page === pages - 1;
-    byId("pair").hidden = !state.pair;
+    byId("pair").hidden = !state.pair && !state.counts;
+    if (state.counts) byId("pair").textContent = "✕ " + state.counts.join(" and ") + " errors";
     if (state.pair) byId("pair").textContent = "✕ " + (state.pair[1] || "∅") + " → " + (state.pair[2] || "∅");
   };
 
@@ -93,14 +114,23 @@
   only.addEventListener("change", find);
   byId("previous").addEventListener("click", () => { state.page--; show(); });
   byId("next").addEventListener("click", () => { state.page++; show(); });
-  byId("pair").addEventListener("click", () => { state.pair = null; find(); });
+  byId("pair").addEventListener("click", () => { state.pair = state.counts = null; find(); });
+  document.querySelectorAll(".disc").forEach((disc) => disc.addEventListener("click", () => {
+    state.counts = [Number(disc.dataset.a), Number(disc.dataset.b)];
+    state.pair = null;
+    search.value = "";
+    only.value = "all";
+    find();
+    byId("alignments").scrollIntoView();
+  }));
   document.querySelectorAll("button.word").forEach((button) => button.addEventListener("click", () => {
     if (button.dataset.id !== undefined) {
       search.value = button.dataset.id;
-      state.pair = null;
+      state.pair = state.counts = null;
     } else {
       const { kind, ref, hyp, system } = button.dataset;
       state.pair = [kind, ref, hyp, Number(system)];
+      state.counts = null;
       search.value = "";
     }
     only.value = "all";
