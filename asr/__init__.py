@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asr.decoding.decoder import Decoder
+    from asr.decoding.results.hypothesis import Hypothesis
     from asr.scoring.rates.given import Texts
     from asr.scoring.rates.wer import Score
     from asr.transcribing.recognizer import Recognizer
@@ -29,6 +31,40 @@ def load_model(directory: str | Path, device: str | None = None) -> Recognizer:
     from asr.transcribing.recognizer import Recognizer
 
     return Recognizer.load(directory, device=device)
+
+
+def load_decoder(model: str | Path, **search: Any) -> Decoder:
+    """The decoder of a model: log-probabilities (T, V) in, hypotheses out; a beam search also in blocks.
+
+    Args:
+        model: model directory; its own settings, language model and lexicon hold unless others are given.
+        search: `beam` (0 decodes greedily), `lm`, `lexicon`, `hotwords` (files), `alpha`, `beta` and `nbest`, as
+            `asr.transcribing.choosing.DecoderChoice` describes them.
+
+    Raises:
+        AsrError: a file is missing or broken, the parts do not fit, or an option would have no effect.
+    """
+    from asr.transcribing.choosing import DecoderChoice, load_recognizer
+
+    return load_recognizer(model, DecoderChoice(**search)).decoder
+
+
+def decode(audio: str | Path, model: str | Path, **search: Any) -> list[Hypothesis]:
+    """The readings of one recording, best first, with the times and confidences of their words.
+
+    Args:
+        audio: a file of any rate and container; several channels are mixed.
+        model: model directory.
+        search: as in `load_decoder`.
+
+    Raises:
+        AsrError: as `load_decoder`; the file is not usable audio.
+    """
+    from asr.transcribing.choosing import DecoderChoice, load_recognizer
+
+    recognizer = load_recognizer(model, DecoderChoice(**search))
+    (log_probs,) = recognizer.log_probs([recognizer.samples(audio)])
+    return recognizer.decoder.decode(log_probs)
 
 
 def score(refs: Texts, hyps: Texts, **options: Any) -> Score:

@@ -1,11 +1,11 @@
-"""Peak memory of training against hours of training data: from the feature store, tar shards and audio, and of --plan.
+"""Peak memory of training against hours of training data: from feature store, tar shards and audio, and of its plan.
 
     python tools/memory.py --hours 1 10 100 1000 --json memory.json
 
 For each number of hours a synthetic corpus of 10-second utterances is written (few mel bins, so that a thousand hours
 are 3 GB), and a process of its own loads it as `asr train` does, plans an epoch and takes some updates with a tiny
 model. Its peak resident memory is what the table shows; the mapped pages of a store count too. Of audio, utterances
-are spans of one recording under names of their own; "plan" and "plan-audio" are `asr train --plan` of store and audio.
+are spans of one recording under names of their own; "plan" and "plan-audio" are `asr check plan` of store and audio.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from asr.cli.align import align
+from asr.cli.check import app as check_app
 from asr.cli.convert import convert
 from asr.cli.decode import decode
 from asr.cli.download import download
@@ -47,6 +48,7 @@ app.command("score", context_settings=SCORE_CONTEXT)(score)
 app.command("features")(features)
 app.command("shard")(shard)
 app.command("units")(units)
+app.add_typer(check_app, name="check")
 app.command("train")(train)
 app.command("average")(average)
 app.command("decode")(decode)

@@ -12,14 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from asr.corpus.manifest import load_manifest
 from asr.corpus.utterance import Utterance
 from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.vocabulary import check_references
 from asr.decoding.parallel import Outcome, decode_all
-from asr.decoding.paths.log_probs import write_log_probs
+from asr.decoding.paths.log_probs import LogProbs, write_log_probs
 from asr.decoding.results.hypothesis import Hypothesis
 from asr.decoding.tuning.nbest_files import write_nbest
 from asr.errors import AsrError
@@ -94,34 +92,31 @@ def decode_set(
     store = FeatureStore.open(features, recognizer.trained.config.features) if features is not None else None
     failed: list[str] = []
     started = time.monotonic()
-    log_probs = dict(utterance_log_probs(recognizer, utterances, store, batch_size, failed))
-    model_seconds = time.monotonic() - started
-    started = time.monotonic()
-    decoded = [u for u in utterances if u.id in log_probs]
-    rows = [(u.id, log_probs[u.id]) for u in decoded]
-    readings = dict(_search(recognizer, rows, processes, failed))
-    hypotheses = {name: nbest[0] for name, nbest in readings.items()}
-    search_seconds = time.monotonic() - started
-    recognizer.report_phrases([hypothesis.text for hypothesis in hypotheses.values()])
     write_log_probs(
         out / "log_probs.npz",
-        ((u.id, log_probs[u.id]) for u in decoded),
+        utterance_log_probs(recognizer, utterances, store, batch_size, failed),
         units=recognizer.trained.directory.resolve() / UNITS,
         seconds_per_frame=recognizer.trained.seconds_per_frame,
     )
+    model_seconds = time.monotonic() - started
+    started = time.monotonic()
+    cache = LogProbs([utterance.id for utterance in utterances], out / "log_probs.npz")
+    readings = dict(_search(recognizer, cache, processes, failed))
+    hypotheses = {name: nbest[0] for name, nbest in readings.items()}
+    search_seconds = time.monotonic() - started
+    recognizer.report_phrases([hypothesis.text for hypothesis in hypotheses.values()])
     _write_results(out, utterances, hypotheses)
     if any(len(nbest) > 1 for nbest in readings.values()):
         write_nbest(out / "nbest.jsonl", readings.items())
     else:
         (out / "nbest.jsonl").unlink(missing_ok=True)  # of an earlier run, which this one replaces
-    return DecodingSummary(
-        len(readings), failed, sum(u.duration for u in decoded), model_seconds, search_seconds
-    )  # fmt: skip
+    seconds = sum(utterance.duration for utterance in utterances if utterance.id in cache.ids)
+    return DecodingSummary(len(readings), failed, seconds, model_seconds, search_seconds)
 
 
 def _search(
     recognizer: Recognizer,
-    utterances: Sequence[tuple[str, np.ndarray]],
+    utterances: LogProbs,
     processes: int,
     failed: list[str],
 ) -> Iterator[tuple[str, list[Hypothesis]]]:
@@ -134,9 +129,7 @@ def _search(
             yield name, outcome
 
 
-def _outcomes(
-    recognizer: Recognizer, utterances: Sequence[tuple[str, np.ndarray]], processes: int
-) -> Iterator[tuple[str, Outcome]]:
+def _outcomes(recognizer: Recognizer, utterances: LogProbs, processes: int) -> Iterator[tuple[str, Outcome]]:
     if processes <= 1 or recognizer.recipe is None:
         yield from decode_all(lambda: recognizer.decoder, utterances)
         return

@@ -1,4 +1,4 @@
-"""`asr train` at the command line: its two checks, their output and their exit codes."""
+"""`asr train` and `asr check` at the command line: the checks, their output and their exit codes."""
 
 import json
 import shutil
@@ -15,11 +15,13 @@ def toy(tmp_path):
     """The arguments that every call here has in common."""
     write_toy_data(tmp_path / "data")
     save_config(toy_config(), tmp_path / "toy.yaml")
-    return ["train", "--data", str(tmp_path / "data"), "--config", str(tmp_path / "toy.yaml"), "--device", "cpu"]
+    return ["--data", str(tmp_path / "data"), "--config", str(tmp_path / "toy.yaml"), "--device", "cpu"]
 
 
-def test_find_lr_prints_a_table_and_two_suggestions(toy, tmp_path, capsys):
-    assert run([*toy, "--exp", str(tmp_path / "exp"), "--find-lr", "--updates", "40", "--threads", "1"]) == 0
+def test_the_range_test_prints_a_table_and_two_suggestions(toy, tmp_path, capsys):
+    assert (
+        run(["check", "learning-rate", *toy, "--exp", str(tmp_path / "exp"), "--updates", "40", "--threads", "1"]) == 0
+    )
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "learning rate\tloss\tsmoothed\tblanks"
     assert lines[-3].startswith("steepest descent: ")
@@ -27,8 +29,8 @@ def test_find_lr_prints_a_table_and_two_suggestions(toy, tmp_path, capsys):
     assert not (tmp_path / "exp" / "checkpoints").exists()
 
 
-def test_overfit_one_batch_exits_0_when_it_is_learnt_and_1_with_causes_when_not(toy, tmp_path, capsys):
-    check = [*toy, "--exp", str(tmp_path / "exp"), "--overfit-one-batch", "--threads", "1"]
+def test_overfitting_exits_0_when_it_is_learnt_and_1_with_causes_when_not(toy, tmp_path, capsys):
+    check = ["check", "overfit", *toy, "--threads", "1"]
     assert run(check) == 0
     assert "WER 0.00 %" in capsys.readouterr().out
     assert run([*check, "--updates", "20", "--set", "training.learning_rate=1e-8"]) == 1
@@ -38,14 +40,9 @@ def test_overfit_one_batch_exits_0_when_it_is_learnt_and_1_with_causes_when_not(
     assert not (tmp_path / "exp").exists()
 
 
-def test_both_checks_at_once_are_a_usage_error(toy, tmp_path, capsys):
-    assert run([*toy, "--exp", str(tmp_path / "exp"), "--find-lr", "--overfit-one-batch"]) == 2
-    assert "do one after the other" in capsys.readouterr().err
-
-
 def test_deterministic_training_says_in_the_log_what_it_costs(toy, tmp_path, capsys):
     options = ["--deterministic", "--set", "training.epochs=1", "--threads", "1"]
-    assert run([*toy, "--exp", str(tmp_path / "exp"), *options]) == 0
+    assert run(["train", *toy, "--exp", str(tmp_path / "exp"), *options]) == 0
     assert "no time that could be measured" in capsys.readouterr().err
 
 
@@ -56,7 +53,7 @@ def test_a_plan_is_made_of_shards_too_and_nothing_is_written(toy, tmp_path, caps
     shutil.rmtree(store)
     (data / "train.jsonl").unlink()
     options = ["--shards", str(tmp_path / "shards"), "--exp", str(tmp_path / "exp"), "--threads", "1"]
-    assert run([*toy, *options, "--plan", "--json", str(tmp_path / "plan.json")]) == 0
+    assert run(["check", "plan", *toy, *options, "--json", str(tmp_path / "plan.json")]) == 0
     figures = json.loads((tmp_path / "plan.json").read_text())
     assert figures["utterances"] == {"train": 24, "dev": 8}
     assert figures["work"]["updates"] == 18
@@ -70,5 +67,5 @@ def test_a_plan_of_shards_with_texts_outside_the_units_says_what_to_do(toy, tmp_
     options = ["--store", str(data / "features" / "train"), "--out", str(tmp_path / "shards")]
     assert run(["shard", str(data / "train.jsonl"), *options]) == 0
     (data / "units.txt").write_text("#units characters\n<blank>\na\nb\n")
-    assert run([*toy, "--shards", str(tmp_path / "shards"), "--exp", str(tmp_path / "exp"), "--plan"]) == 1
+    assert run(["check", "plan", *toy, "--shards", str(tmp_path / "shards"), "--exp", str(tmp_path / "exp")]) == 1
     assert "outside the units" in capsys.readouterr().err

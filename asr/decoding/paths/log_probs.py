@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -125,14 +125,39 @@ def read_log_probs(path: str | Path) -> Iterator[tuple[str, NDArray[np.float32]]
     Raises:
         DecodingError: not a cache of log-probabilities, or a damaged one.
     """
-    meta = read_meta(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for index, utterance_id in enumerate(meta.ids):
-                array = np.load(io.BytesIO(archive.read(f"{index}.npy")), allow_pickle=False)
-                yield utterance_id, array.astype(np.float32, copy=False)
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from None
+    yield from LogProbs(read_meta(path).ids, path)
+
+
+class LogProbs:
+    """Utterances of a cache in any order; each is read when it is reached.
+
+    Args:
+        ids: in the order wanted; those that the cache lacks are left out.
+        path: of the cache.
+
+    Attributes:
+        ids: of the utterances, in that order.
+
+    Raises:
+        DecodingError: not a cache of log-probabilities, or a damaged one, also while it is read.
+    """
+
+    def __init__(self, ids: Sequence[str], path: str | Path) -> None:
+        self.path = path
+        self._entries = {name: f"{number}.npy" for number, name in enumerate(read_meta(path).ids)}
+        self.ids = {name: None for name in ids if name in self._entries}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                for name in self.ids:
+                    array = np.load(io.BytesIO(archive.read(self._entries[name])), allow_pickle=False)
+                    yield name, array.astype(np.float32, copy=False)
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise _unreadable(self.path, error) from None
 
 
 def _unreadable(path: str | Path, error: Exception) -> DecodingError:

@@ -105,7 +105,9 @@ def find_learning_rate(
         TrainingError: the loss was not finite before anything could be read off.
     """
     if updates <= FEWEST or not 0 < lowest < highest:
-        raise UsageError("--find-lr", f"needs more than {FEWEST} updates and a rising range", "see 'asr train --help'")
+        raise UsageError(
+            "--updates", f"needs more than {FEWEST} updates and a rising range", "see 'asr check learning-rate --help'"
+        )
     if threads:
         torch.set_num_threads(threads)
     chosen = choose_device(device)
@@ -161,14 +163,14 @@ def suggestions(trials: Sequence[Trial]) -> tuple[float, float]:
     Raises:
         TrainingError: too few trials, or the loss never fell.
     """
-    remedy = "look at the data with 'asr train --overfit-one-batch' first"
+    remedy = "look at the data with 'asr check overfit' first"
     if len(trials) <= FEWEST:
-        raise TrainingError("--find-lr", f"the loss was finite for {len(trials)} updates only", remedy)
+        raise TrainingError("asr check learning-rate", f"the loss was finite for {len(trials)} updates only", remedy)
     smoothed = np.array([trial.smoothed for trial in trials])
     logarithms = np.log10([trial.learning_rate for trial in trials])
     lowest = int(np.argmin(smoothed))
     if lowest < FEWEST:
-        raise TrainingError("--find-lr", "the loss fell at no learning rate", remedy)
+        raise TrainingError("asr check learning-rate", "the loss fell at no learning rate", remedy)
     steepest = FEWEST + int(np.argmin(np.gradient(smoothed, logarithms)[FEWEST : lowest + 1]))
     return trials[steepest].learning_rate, trials[lowest].learning_rate / 10
 

@@ -100,7 +100,7 @@ def overfit_one_batch(
     updater = Updater(build_model(config, units).to(chosen), config.training, chosen)
     result = _repeat(updater, batch, config, units, updates)
     if result.wer > 0:
-        raise TrainingError("--overfit-one-batch", f"{result.line}; likely causes: {causes(result, config)}", _REMEDY)
+        raise TrainingError("asr check overfit", f"{result.line}; likely causes: {causes(result, config)}", _REMEDY)
     return result
 
 
@@ -111,7 +111,7 @@ def causes(result: Overfitting, config: ExperimentConfig) -> str:
     if not result.loss < float("inf"):
         found.append(f"the loss is not finite: training.learning_rate {rate:g} is too high or features are broken")
     if result.loss > 0.9 * result.first_loss:
-        found.append(f"the loss hardly fell: training.learning_rate {rate:g} is far too low or too high ('--find-lr')")
+        found.append(f"the loss hardly fell: training.learning_rate {rate:g} is far off ('asr check learning-rate')")
     elif result.blank_rate >= ALL_BLANK:
         found.append(
             f"nothing but blanks yet: too few updates for training.learning_rate {rate:g}, "

@@ -75,7 +75,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Everything `asr train --plan` tells.
+    """Everything `asr check plan` tells.
 
     Attributes:
         name: of the experiment.

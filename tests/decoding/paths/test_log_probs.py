@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from asr.decoding.paths.log_probs import check_log_probs, read_log_probs, read_meta, write_log_probs
+from asr.decoding.paths.log_probs import LogProbs, check_log_probs, read_log_probs, read_meta, write_log_probs
 from asr.errors import DecodingError
 
 
@@ -51,3 +51,11 @@ def test_the_error_names_the_first_bad_frame():
     log_probs[3] += 0.5
     with pytest.raises(DecodingError, match=r"utt-7: frame 3 sums to 1\.649"):
         check_log_probs(log_probs, 4, "utt-7")
+
+
+def test_a_cache_is_read_in_any_order_one_utterance_at_a_time(tmp_path):
+    rows = {name: np.full((2, 3), index, np.float32) for index, name in enumerate("abc")}
+    write_log_probs(tmp_path / "cache.npz", rows.items(), units="units.txt", seconds_per_frame=0.04)
+    found = LogProbs(["c", "nowhere", "a"], tmp_path / "cache.npz")
+    assert len(found) == 2
+    assert [(name, int(array[0, 0])) for name, array in found] == [("c", 2), ("a", 0)]

@@ -1,4 +1,4 @@
-"""`asr train --plan`: what training will need, before it starts, and a refusal where it would fail."""
+"""`asr check plan`: what training will need, before it starts, and a refusal where it would fail."""
 
 import json
 from dataclasses import replace
@@ -178,11 +178,11 @@ class TestCommand:
 
         save_config(toy_config(), tmp_path / "toy.yaml")
         paths = ["--data", str(data), "--exp", str(tmp_path / "exp"), "--config", str(tmp_path / "toy.yaml")]
-        code = run(["train", *paths, "--device", "cpu", "--threads", "1", *more])
+        code = run(["check", "plan", *paths, "--device", "cpu", "--threads", "1", *more])
         return code, *capsys.readouterr()
 
     def test_a_good_set(self, data, tmp_path, capsys):
-        code, out, _ = self.run(data, tmp_path, capsys, "--plan", "--json", str(tmp_path / "plan.json"))
+        code, out, _ = self.run(data, tmp_path, capsys, "--json", str(tmp_path / "plan.json"))
         assert code == 0
         assert out.endswith("ready to train\n")
         assert json.loads((tmp_path / "plan.json").read_text())["name"] == "toy"
@@ -190,15 +190,10 @@ class TestCommand:
 
     def test_a_bad_set(self, toy_data, tmp_path, capsys):
         name = spoil(toy_data, text="ab?")
-        code, out, err = self.run(toy_data, tmp_path, capsys, "--plan")
+        code, out, err = self.run(toy_data, tmp_path, capsys)
         assert code == 1
         assert name in out
         assert "Traceback" not in err
-
-    def test_two_checks_at_once_are_a_usage_error(self, data, tmp_path, capsys):
-        code, _, err = self.run(data, tmp_path, capsys, "--plan", "--find-lr")
-        assert code == 2
-        assert "do one after the other" in err
 
 
 def test_a_training_from_audio_is_planned_without_a_store(tmp_path):
