@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint coverage clean
+.PHONY: setup demo test test-all warm lint coverage clean
 
 setup: $(READY)
 
@@ -24,8 +24,18 @@ lint: $(READY)
 	$(BIN)/ruff format --check -q .
 	$(BIN)/mypy
 
-test: $(READY) lint
-	$(BIN)/pytest
+# Two workers, each on one core; what both need is compiled before they start. `test-all` adds what takes minutes: torchrun,
+# browsers, tools, killed processes.
+WORKERS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
+
+warm: $(READY)
+	@$(BIN)/python tests/helpers/tests_warm.py search & $(BIN)/python tests/helpers/tests_warm.py training && wait $$!
+
+test: lint warm
+	$(WORKERS)
+
+test-all: lint warm
+	$(WORKERS) -m 'not gpu'
 
 coverage: $(READY)
 	$(BIN)/pytest --cov=asr --cov-report=term-missing:skip-covered

@@ -55,6 +55,7 @@ def test_interruption_is_130(monkeypatch, capsys):
     assert "what was finished is kept" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_real_interrupt_says_so_in_one_line():
     """A process of its own, stopped by SIGINT in the middle of a verb."""
     program = (

@@ -80,6 +80,7 @@ def test_tasks_are_taken_as_they_are_needed():
     results.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
 def test_workers_of_a_killed_parent_end():
     script = textwrap.dedent("""

@@ -19,7 +19,7 @@ def commands(page):
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^    (asr .*)$", text, re.MULTILINE)
     spans = [span for span in re.findall(r"`([^`]+)`", text) if span.startswith("asr ")]
-    return [re.sub(r"\s+#.*| \|.*", "", command) for command in blocks + spans]
+    return [re.sub(r"\s+#.*| \|.*| \\$", "", command) for command in blocks + spans]
 
 
 def find(words):

@@ -190,6 +190,7 @@ KILLED = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["nothing", "a whole store"])
 @pytest.mark.parametrize("moment", ["0", "60", "index.bin", "index.json", "complete.json", "never"])
 def test_a_killed_writer_leaves_nothing_that_reads_as_whole(tmp_path, before, moment):

@@ -42,6 +42,7 @@ def test_texts_that_differ_are_counted(batches):
     assert batches.same_texts({"0": "a b", "1": "c"}, {"0": "a b", "1": "d"}) == ("same_texts", 50.0, "%")
 
 
+@pytest.mark.slow
 def test_a_small_run_writes_a_row_for_every_way(batches, tmp_path, monkeypatch):
     posteriors = importlib.import_module("synthetic_posteriors")
     monkeypatch.setattr(posteriors, "SENTENCES", 600)

@@ -85,6 +85,7 @@ def test_the_exact_score_is_that_of_the_text_with_the_weights(bench):
     assert score("word LM", "bb") < score_text(log_probs, "bb", CHARACTERS) - 9.0  # the penalty of an unknown word
 
 
+@pytest.mark.slow
 def test_a_small_run_writes_its_rows(made, tmp_path):
     folder = made("run", "characters", 3)
     files = [str(folder / "log_probs.npz"), "--ref", str(folder / "ref.trn"), "--lm", str(folder / "lm.arpa")]

@@ -13,6 +13,8 @@ from asr.lm.automaton import build_model
 from asr.lm.kneser_ney import train_ngrams
 from asr.units import BLANK_SYMBOL, Units
 
+pytestmark = pytest.mark.slow
+
 BENCH = Path(__file__).resolve().parents[2] / "tools" / "bench"
 UNITS = Units("characters", [BLANK_SYMBOL, " ", "a", "b"])
 LM = build_model(train_ngrams([["a", "b"], ["b", "ba", "a"], ["x"]] * 3, order=2))

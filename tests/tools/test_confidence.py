@@ -13,6 +13,8 @@ from asr.audio.reading import write_audio
 from asr.corpus.manifest import write_manifest
 from asr.corpus.utterance import Utterance
 
+pytestmark = pytest.mark.slow
+
 TOOL = Path(__file__).parents[2] / "tools" / "confidence.py"
 
 

@@ -99,6 +99,7 @@ print(kept // 2**20, (used() - before) // 2**20, freed.releases)
 """
 
 
+@pytest.mark.slow
 def test_what_was_freed_is_kept_until_it_is_too_much():
     done = subprocess.run([sys.executable, "-c", HEAP], capture_output=True, text=True, check=True)
     if done.stdout.split() == ["other"]:

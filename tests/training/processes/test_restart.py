@@ -17,6 +17,8 @@ from asr.training.experiment import train_experiment
 from asr.training.processes.restart import admit, dismiss, job_path
 from asr.training.processes.world import NO_JOB, World
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = "model/model.safetensors"
 HELPERS = Path(__file__).parents[2] / "helpers"
 ROOT = Path(__file__).parents[3]

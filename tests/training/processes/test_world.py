@@ -51,6 +51,7 @@ def names(seen):
     return sorted(name for update in seen for batch in update for name in batch)
 
 
+@pytest.mark.slow
 def test_fifty_updates_of_two_processes_have_the_losses_of_one(toy_data, tmp_path):
     """Three batches an update do not divide by two; dropout and augmentation are on."""
     config = toy_config(batching={"utterances": 1}, training={"accumulate": 3, "epochs": 7, "log_steps": 1})
@@ -70,6 +71,7 @@ def test_fifty_updates_of_two_processes_have_the_losses_of_one(toy_data, tmp_pat
         torch.testing.assert_close(two[name], weights, rtol=0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_every_utterance_is_seen_once_an_epoch_also_when_a_process_has_nothing_to_do(toy_data, tmp_path):
     """Five batches, three an update, three processes: the second update of an epoch leaves one idle."""
     config = toy_config(batching={"utterances": 5}, training={"accumulate": 3, "epochs": 2, "log_steps": 1})
@@ -86,6 +88,7 @@ def test_every_utterance_is_seen_once_an_epoch_also_when_a_process_has_nothing_t
         assert three["loss"] == pytest.approx(one["loss"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_two_batches_on_two_processes_give_the_bits_of_one_also_across_resumes_with_more_or_fewer(toy_data, tmp_path):
     """A sum of two does not depend on the order, so nothing may differ at all.
 
@@ -104,6 +107,7 @@ def test_two_batches_on_two_processes_give_the_bits_of_one_also_across_resumes_w
     assert not list(tmp_path.glob("mixed-of-rank-*"))
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_on_one_process_is_skipped_by_all_and_named_once(toy_data, tmp_path):
     config = toy_config(training={"accumulate": 2})
     first, second = together(2, train_with_nan_on_rank_one, toy_data, tmp_path / "exp", config)
@@ -115,6 +119,7 @@ def test_a_loss_that_is_not_finite_on_one_process_is_skipped_by_all_and_named_on
     assert first[1] == second[1]
 
 
+@pytest.mark.slow
 def test_a_fault_of_one_process_ends_the_others_with_a_word_on_where_to_look(toy_data, tmp_path):
     config = toy_config(training={"accumulate": 2, "save_steps": 1})
     first, second = together(2, train_with_a_fault_on_rank_one, toy_data, tmp_path / "exp", config)
@@ -124,6 +129,7 @@ def test_a_fault_of_one_process_ends_the_others_with_a_word_on_where_to_look(toy
     assert list_checkpoints(tmp_path / "exp" / "checkpoints")[-1].stem == "step-00000002"
 
 
+@pytest.mark.slow
 def test_processes_that_read_other_data_refuse_to_train_together(toy_data, tmp_path):
     write_set(tmp_path / "other", "train", 20, toy_config(), seed=3)
     write_set(tmp_path / "other", "dev", 8, toy_config(), seed=2)
@@ -134,6 +140,7 @@ def test_processes_that_read_other_data_refuse_to_train_together(toy_data, tmp_p
         assert "rank 1: has other settings, units or utterances than rank 0" in str(error)
 
 
+@pytest.mark.slow
 def test_an_update_with_fewer_batches_than_processes_is_refused_with_the_setting_to_change(toy_data, tmp_path):
     for error in together(2, train_toy, toy_data, tmp_path / "exp", toy_config()):
         assert str(error).startswith("training.accumulate: makes an update of 1 batch(es), too few for 2 processes")
@@ -144,6 +151,7 @@ def test_enough_batches_for_all_are_accepted(batches, processes):
     check_batches(batches, processes)
 
 
+@pytest.mark.slow
 def test_judging_together_gives_one_process_s_result_to_the_bit(toy_data):
     """The set has three batches, one text outside the units, and a model that errs."""
     write_set(toy_data, "many", 40, toy_config(), seed=5)
@@ -161,6 +169,7 @@ def test_judging_together_gives_one_process_s_result_to_the_bit(toy_data):
     assert together(4, judge, model, examples, units) == [expected] * 4, "one more process than batches"
 
 
+@pytest.mark.slow
 def test_what_processes_tell_each_other():
     first, second = together(2, exchange)
     for found in (first, second):
@@ -173,6 +182,7 @@ def test_what_processes_tell_each_other():
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted as Linux shows them")
+@pytest.mark.slow
 def test_a_process_that_left_its_world_keeps_no_threads_of_it():
     """One that lived on could abort the process at its very end, after a complete training."""
     assert together(2, threads_left_behind) == [[], []]
@@ -187,6 +197,7 @@ def test_a_process_that_left_its_world_keeps_no_threads_of_it():
         ("interrupt", ["TrainingError", "KeyboardInterrupt"]),
     ],
 )
+@pytest.mark.slow
 def test_a_process_that_left_its_world_by_an_error_keeps_no_threads_of_it_either(kind, errors):
     """One that lived on could put an abort in the place of the exit code, and its message after the error's own."""
     assert together(2, threads_left_by_an_error, kind) == [(error, []) for error in errors]
