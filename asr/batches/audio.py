@@ -17,7 +17,8 @@ from torch import Tensor
 from asr.config.sections import FeatureConfig
 from asr.features.augmentation.perturbation import perturb_speed
 from asr.features.augmentation.waves import WaveAugmenter
-from asr.features.extractor import FeatureExtractor, frame_count
+from asr.features.extractor import FeatureExtractor
+from asr.features.filterbank import frame_count
 from asr.features.normalisation import Normaliser
 from asr.features.waves import Waves
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from asr.batches.plan import cut
 from asr.config.experiment import ExperimentConfig
-from asr.features.extractor import frame_count
+from asr.features.filterbank import frame_count
 from asr.seeding import generator_for
 from asr.shards.index import ShardIndex
 

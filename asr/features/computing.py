@@ -31,7 +31,7 @@ from asr.progress import track
 log = logging.getLogger("asr")
 
 LOWEST_SPEED, HIGHEST_SPEED = 0.25, 4.0
-COMPUTATION = 1  # to be raised when the same manifest and settings give other features than before
+COMPUTATION = 2  # to be raised when the same manifest and settings give other features than before
 
 
 @dataclass(frozen=True)

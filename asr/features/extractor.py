@@ -1,33 +1,19 @@
-"""Log-mel filterbanks and MFCC as Kaldi computes them, for a batch of waves, on CPU or GPU.
+"""Log-mel filterbanks and MFCC as Kaldi computes them, for a batch of waves, on CPU or GPU: the training side.
+
+What the numbers mean is defined in `filterbank`, whose filters and windows are used here.
 
 Shapes: B utterances, N samples, T frames, W samples in a window, R frames in a block, K Fourier bins, F features.
 """
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import torch
 
 from asr.config.sections import FeatureConfig
-from asr.features.mel import cosine_transform, empty_filters, lifter_weights, mel_filters
-from asr.seeding import generator_for
+from asr.features.filterbank import BLOCK, EPSILON, FULL_SCALE, Constants, dither_noise, frame_count
 
-FULL_SCALE = 32768.0  # Kaldi reads 16-bit samples as they are; ours are -1..1
-EPSILON = torch.finfo(torch.float32).eps  # Kaldi's floor under every logarithm
-# Frames are worked on in blocks of one fixed size. On the CPU a block stays in the second-level cache, and, since every
-# kernel always sees the same shape, a frame's result does not depend on how many others came with it.
-CPU_BLOCK, GPU_BLOCK = 64, 65536
-
-
-def frame_count(samples: int, config: FeatureConfig) -> int:
-    """Number of frames that a wave of so many samples gives; 0 when it is shorter than one window."""
-    if samples < config.window_samples:
-        return 0
-    if config.snip_edges:
-        return 1 + (samples - config.window_samples) // config.shift_samples
-    return (samples + config.shift_samples // 2) // config.shift_samples
+CPU_BLOCK, GPU_BLOCK = BLOCK, 65536
 
 
 def fbank(wave: torch.Tensor | np.ndarray, config: FeatureConfig | None = None) -> torch.Tensor:
@@ -51,25 +37,10 @@ class FeatureExtractor(torch.nn.Module):
     def __init__(self, config: FeatureConfig) -> None:
         super().__init__()
         self.config = config
-        self.fft_size = 1 << (config.window_samples - 1).bit_length()
-        filters = mel_filters(config.mel_bins, self.fft_size, config.sample_rate, config.low_hz, config.highest_hz)
-        if empty := empty_filters(filters):
-            logging.getLogger("asr").warning(
-                "features.mel_bins=%d: filters %s hold no Fourier bin at %d Hz and stay constant; use fewer mel bins",
-                config.mel_bins,
-                empty,
-                config.sample_rate,
-            )
-        self.register_buffer("filters", filters, persistent=False)
-        # The scale is a power of two: applied with the window, after everything linear, it rounds nothing differently.
-        window = _window(config.window, config.window_samples) * FULL_SCALE
-        self.register_buffer("window", window, persistent=False)
-        cepstra = min(config.cepstra, config.mel_bins)
-        self.register_buffer("transform", cosine_transform(config.mel_bins, cepstra), persistent=False)
-        lifter = lifter_weights(cepstra, config.cepstral_lifter)
-        if config.htk_compat:
-            lifter[0] = 2.0**0.5  # HTK's cosine transform has no 1/sqrt(2) in its zeroth term
-        self.register_buffer("lifter", lifter, persistent=False)
+        constants = Constants(config)
+        self.fft_size = constants.fft_size
+        for name in ("filters", "window", "transform", "lifter"):
+            self.register_buffer(name, torch.from_numpy(getattr(constants, name)), persistent=False)
 
     @torch.no_grad()
     def forward(self, waves: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -121,7 +92,7 @@ class FeatureExtractor(torch.nn.Module):
         row = torch.repeat_interleave(torch.arange(len(frames)), torch.tensor(frames))
         start = (row * waves.shape[1] + number * self.config.shift_samples).to(device)
         target = (row * features.shape[1] + number).to(device)
-        noise = self._dither(max(frames)).to(device) if self.config.dither else None
+        noise = torch.from_numpy(dither_noise(max(frames), self.config)).to(device) if self.config.dither else None
         number = number.to(device)
         windows = waves.view(-1).unfold(0, self.config.window_samples, 1)
         rows = features.view(-1, features.shape[2])
@@ -130,20 +101,18 @@ class FeatureExtractor(torch.nn.Module):
             real = len(chosen)
             if device.type == "cpu" and real < size:
                 chosen = torch.nn.functional.pad(chosen, (0, size - real))
-            block = windows[chosen]
+            block = windows[chosen].double()
             if noise is not None:
                 block[:real] += noise[number[at : at + size]]
-            rows[target[at : at + size]] = self._block(block)[:real]
+            rows[target[at : at + size]] = self._block(block)[:real].float()
 
     def _block(self, block: torch.Tensor) -> torch.Tensor:
-        """Features (R, F) of frames (R, W); `block` is overwritten."""
+        """Features (R, F) float64 of frames (R, W) float64; `block` is overwritten."""
         config = self.config
         if config.remove_dc_offset:
             block -= block.mean(1, keepdim=True)
         energy = self._log_energy(block, FULL_SCALE) if config.use_energy and config.raw_energy else None
         if config.preemphasis:
-            # The product is rounded before it is subtracted, as in torchaudio: a fused multiply-add moves quiet low
-            # filters beside loud high ones by 1e-3.
             echo = block * config.preemphasis
             block[:, 1:] -= echo[:, :-1]
             block[:, :1] -= echo[:, :1]
@@ -170,19 +139,3 @@ class FeatureExtractor(torch.nn.Module):
     def _log_energy(self, block: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
         floor = max(EPSILON, self.config.energy_floor)
         return block.square().sum(1, keepdim=True).mul_(scale**2).clamp_(min=floor).log_()
-
-    def _dither(self, frames: int) -> torch.Tensor:
-        """Noise (T, W) for waves in -1..1; its first rows are the same for any number of frames."""
-        generator = generator_for("dither", self.config.dither_seed)
-        noise = generator.standard_normal((frames, self.config.window_samples), dtype=np.float32)
-        return torch.from_numpy(noise * np.float32(self.config.dither / FULL_SCALE))
-
-
-def _window(kind: str, size: int) -> torch.Tensor:
-    """Symmetric window (W,): Hann, Hamming (0.54, 0.46), Hann to the power 0.85 as Povey chose it, or ones."""
-    if kind == "rectangular":
-        return torch.ones(size)
-    if kind == "hamming":
-        return torch.hamming_window(size, periodic=False, alpha=0.54, beta=0.46)
-    hann = torch.hann_window(size, periodic=False)
-    return hann if kind == "hanning" else hann.pow(0.85)

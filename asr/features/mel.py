@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
 
 
 def mel_of(hertz: float) -> float:
@@ -15,7 +18,7 @@ def mel_of(hertz: float) -> float:
     return 1127.0 * math.log(1.0 + hertz / 700.0)
 
 
-def mel_filters(bins: int, fft_size: int, sample_rate: int, low_hz: float, high_hz: float) -> torch.Tensor:
+def mel_filters(bins: int, fft_size: int, sample_rate: int, low_hz: float, high_hz: float) -> FloatArray:
     """Weights of overlapping triangles, equally wide in mel, as `MelBanks` in Kaldi's `mel-computations.cc`.
 
     The triangles are straight in mel, not in hertz, and their peak is 1. Computed in float32 in Kaldi's order: where a
@@ -32,22 +35,24 @@ def mel_filters(bins: int, fft_size: int, sample_rate: int, low_hz: float, high_
         (K, F) float32 with K = fft_size / 2; the bin at the Nyquist frequency has no weight and is left out.
     """
     low, high = mel_of(low_hz), mel_of(high_hz)
-    width = (high - low) / (bins + 1)
-    edge = torch.arange(bins, dtype=torch.float32)
-    left, centre, right = low + edge * width, low + (edge + 1.0) * width, low + (edge + 2.0) * width
-    hertz = (sample_rate / fft_size) * torch.arange(fft_size // 2, dtype=torch.float32)
-    mel = (1127.0 * torch.log(1.0 + hertz / 700.0)).unsqueeze(1)
+    width = np.float32((high - low) / (bins + 1))
+    edge = np.arange(bins, dtype=np.float32)
+    one, two, start = np.float32(1.0), np.float32(2.0), np.float32(low)
+    left, centre, right = start + edge * width, start + (edge + one) * width, start + (edge + two) * width
+    hertz = np.float32(sample_rate / fft_size) * np.arange(fft_size // 2, dtype=np.float32)
+    logs = np.log((one + hertz / np.float32(700.0)).astype(np.float64)).astype(np.float32)  # NumPy's own is not the nearest
+    mel = (np.float32(1127.0) * logs)[:, None]
     rising = (mel - left) / (centre - left)
     falling = (right - mel) / (right - centre)
-    return torch.minimum(rising, falling).clamp_(min=0.0)
+    return np.maximum(np.minimum(rising, falling), np.float32(0.0))
 
 
-def empty_filters(filters: torch.Tensor) -> list[int]:
+def empty_filters(filters: FloatArray) -> list[int]:
     """Indices of filters (K, F) that no Fourier bin falls into; their feature is constant."""
-    return torch.nonzero(filters.sum(0) == 0).flatten().tolist()
+    return np.flatnonzero(filters.sum(0) == 0).tolist()
 
 
-def cosine_transform(bins: int, cepstra: int) -> torch.Tensor:
+def cosine_transform(bins: int, cepstra: int) -> FloatArray:
     """Orthonormal DCT-II of log filter outputs.
 
     Float32 throughout, as torchaudio: the cosine's argument reaches hundreds, and its rounding shows in a cepstrum.
@@ -59,15 +64,16 @@ def cosine_transform(bins: int, cepstra: int) -> torch.Tensor:
     Returns:
         (F, C) float32.
     """
-    order = torch.arange(cepstra, dtype=torch.float32)
-    position = torch.arange(bins, dtype=torch.float32).unsqueeze(1) + 0.5
-    transform = torch.cos(math.pi / bins * position * order) * math.sqrt(2.0 / bins)
+    order = np.arange(cepstra, dtype=np.float32)
+    position = np.arange(bins, dtype=np.float32)[:, None] + np.float32(0.5)
+    transform = np.cos(np.float32(math.pi / bins) * position * order) * np.float32(math.sqrt(2.0 / bins))
     transform[:, 0] = math.sqrt(1.0 / bins)
     return transform
 
 
-def lifter_weights(cepstra: int, lifter: float) -> torch.Tensor:
+def lifter_weights(cepstra: int, lifter: float) -> FloatArray:
     """HTK's sine lifter 1 + Q/2 sin(pi c / Q) for each cepstrum (C,); Q = 0 is ones."""
     if lifter == 0.0:
-        return torch.ones(cepstra)
-    return 1.0 + 0.5 * lifter * torch.sin(math.pi * torch.arange(cepstra) / lifter)
+        return np.ones(cepstra, np.float32)
+    order = np.arange(cepstra, dtype=np.float32)
+    return np.float32(1.0) + np.float32(0.5 * lifter) * np.sin(np.float32(math.pi) * order / np.float32(lifter))

@@ -12,7 +12,7 @@ from asr.config.sections import FeatureConfig
 from asr.corpus.manifest import load_manifest
 from asr.features.augmentation.perturbation import perturb_speed
 from asr.features.computing import compute_features, speed_id
-from asr.features.extractor import frame_count
+from asr.features.filterbank import frame_count
 from asr.features.normalisation import Normaliser
 from asr.features.store import FeatureStore
 from asr.features.waves import Waves

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from asr.features.mel import cosine_transform, empty_filters, lifter_weights, mel_filters, mel_of
 
@@ -19,15 +18,15 @@ def test_1000_hz_is_1000_mel():
 def test_filters_against_torchaudio(bins, fft_size, rate, low, high):
     kaldi = pytest.importorskip("torchaudio.compliance.kaldi")
     expected, _ = kaldi.get_mel_banks(bins, fft_size, rate, low, high, 100.0, -500.0, 1.0)
-    torch.testing.assert_close(mel_filters(bins, fft_size, rate, low, high), expected.T, atol=1e-6, rtol=0)
+    np.testing.assert_allclose(mel_filters(bins, fft_size, rate, low, high), expected.T.numpy(), atol=1e-5, rtol=0)
 
 
 def test_neighbouring_triangles_add_up_to_one_between_the_first_and_the_last_centre():
     total = mel_filters(40, 1024, 16000, 0.0, 8000.0).sum(1)
     width = mel_of(8000.0) / 41
     mel = np.array([mel_of(k * 16000 / 1024) for k in range(512)])
-    inside = torch.from_numpy((mel > width) & (mel < 40 * width))
-    torch.testing.assert_close(total[inside], torch.ones(int(inside.sum())), atol=1e-4, rtol=0)
+    inside = (mel > width) & (mel < 40 * width)
+    np.testing.assert_allclose(total[inside], 1.0, atol=1e-4, rtol=0)
 
 
 def test_filters_too_narrow_for_the_transform_are_found():
@@ -39,7 +38,7 @@ def test_filters_too_narrow_for_the_transform_are_found():
 
 def test_full_cosine_transform_is_orthonormal():
     transform = cosine_transform(23, 23)
-    torch.testing.assert_close(transform.T @ transform, torch.eye(23), atol=1e-5, rtol=0)
+    np.testing.assert_allclose(transform.T @ transform, np.eye(23), atol=1e-5, rtol=0)
 
 
 def test_cosine_transform_against_scipy_with_lifter():
@@ -47,9 +46,8 @@ def test_cosine_transform_against_scipy_with_lifter():
     logs = np.random.default_rng(0).normal(size=(5, 30))
     lifter = 1.0 + 11.0 * np.sin(np.pi * np.arange(13) / 22.0)
     expected = fft.dct(logs, type=2, norm="ortho")[:, :13] * lifter
-    np.testing.assert_allclose(
-        torch.from_numpy(logs).float() @ cosine_transform(30, 13) * lifter_weights(13, 22.0), expected, atol=1e-4
-    )
+    ours = logs.astype(np.float32) @ cosine_transform(30, 13) * lifter_weights(13, 22.0)
+    np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
 def test_no_lifter_is_ones():

@@ -21,7 +21,7 @@ from asr.config.sections import FeatureConfig
 from asr.corpus.utterance import Utterance
 from asr.corpus.validation import Offence, check_text, compare
 from asr.features.computing import speed_id
-from asr.features.extractor import frame_count
+from asr.features.filterbank import frame_count
 from asr.features.store import FeatureStore
 from asr.packed import repeats
 from asr.training.checks.duplicates import SetDigest, SetDigester
