@@ -10,6 +10,7 @@ import sys
 
 from asr.errors import AsrError
 
+TRAINING_PACKAGES = ("torch", "torchaudio", "librosa", "matplotlib", "tensorboard", "onnx", "jinja2", "jiwer")
 INTERRUPTED, INTERRUPTED_CODE = "interrupted; what was finished is kept", 130
 
 
@@ -26,6 +27,10 @@ def run(arguments: list[str]) -> int:
         code = app(args=[hyphenate(argument) for argument in arguments], standalone_mode=False)
     except AsrError as error:
         return _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in TRAINING_PACKAGES or "--verbose" in arguments:
+            raise
+        return _fail(f"'asr {' '.join(arguments[:1])}' needs {error.name}: pip install asr, with all it depends on", 1)
     except KeyboardInterrupt:
         return _fail(INTERRUPTED, INTERRUPTED_CODE)
     except BrokenPipeError:

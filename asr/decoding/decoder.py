@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.results.hypothesis import Hypothesis
-from asr.decoding.results.readings import Reading
+
+if TYPE_CHECKING:
+    from asr.decoding.results.readings import Reading  # brings numba, which greedy decoding does without
 
 FloatArray = NDArray[np.floating]
 

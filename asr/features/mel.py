@@ -40,7 +40,10 @@ def mel_filters(bins: int, fft_size: int, sample_rate: int, low_hz: float, high_
     one, two, start = np.float32(1.0), np.float32(2.0), np.float32(low)
     left, centre, right = start + edge * width, start + (edge + one) * width, start + (edge + two) * width
     hertz = np.float32(sample_rate / fft_size) * np.arange(fft_size // 2, dtype=np.float32)
-    logs = np.log((one + hertz / np.float32(700.0)).astype(np.float64)).astype(np.float32)  # NumPy's own is not the nearest
+    # In float64, since NumPy's logarithm of a float32 is not the nearest one.
+    logs = np.log((one + hertz / np.float32(700.0)).astype(np.float64)).astype(
+        np.float32
+    )  # NumPy's own is not the nearest
     mel = (np.float32(1127.0) * logs)[:, None]
     rising = (mel - left) / (centre - left)
     falling = (right - mel) / (right - centre)

@@ -13,15 +13,17 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 
 from asr.config.sections import FeatureConfig
 from asr.errors import FeatureError
 from asr.features.speech_normalisation import normalise_by_speech
 from asr.files import atomic_write
+
+if TYPE_CHECKING:
+    import torch
 
 GLOBAL, SPEAKERS = "global.npz", "speakers.npz"  # beside a feature store; the first also in a model directory
 # Deviations below this are taken for this: log-mel features of digital silence do not vary at all, and what rounding
@@ -117,6 +119,8 @@ def normalise_batch(
     Returns:
         (B, T, F) float32, zero beyond an utterance's frames.
     """
+    import torch
+
     given = statistics or [None] * len(features)
     if features.device.type == "cpu":
         normalised = torch.zeros_like(features, dtype=torch.float32)
@@ -130,6 +134,8 @@ def _normalise_masked(
     features: torch.Tensor, frames: torch.Tensor, given: Sequence[CmvnStatistics | None]
 ) -> torch.Tensor:
     """The same as one computation over the batch, for devices where a launch costs more than the arithmetic."""
+    import torch
+
     frames = frames.to(features.device)
     mask = (torch.arange(features.shape[1], device=features.device) < frames.unsqueeze(1)).unsqueeze(2)
     wide = features.double().masked_fill(~mask, 0.0)
@@ -146,6 +152,8 @@ def _normalise_masked(
 
 def _normalise_speech(features: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
     """`normalise_by_speech` of each utterance of a padded batch, on the host: the loud frames differ in number."""
+    import torch
+
     host = features.float().cpu().numpy()
     normalised = np.zeros_like(host)
     for row, count in enumerate(frames.tolist()):
@@ -188,8 +196,20 @@ class Normaliser:
 
     def __call__(self, features: torch.Tensor, speaker: str = "") -> torch.Tensor:
         """Normalise one utterance's features (T, F); returns float32."""
+        import torch
+
         frames = torch.tensor([features.shape[0]])
         return self.batch(features.unsqueeze(0), frames, [speaker])[0]
+
+    def matrix(self, features: np.ndarray, speaker: str = "") -> np.ndarray:
+        """Normalise one utterance's features (T, F) without torch; float32, equal to what `batch` gives on the CPU."""
+        if self.kind == "none" or not len(features):
+            return features.astype(np.float32)
+        if self.kind == "speech":
+            return normalise_by_speech(features.astype(np.float32))
+        if self.kind == "global":
+            return normalise(features, self.overall)
+        return normalise(features, self.speakers.get(speaker) if self.kind == "speaker" else None)
 
     def batch(
         self, features: torch.Tensor, frames: torch.Tensor, speakers: Sequence[str] | None = None

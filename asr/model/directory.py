@@ -1,6 +1,6 @@
-"""A trained model as a folder: `model.safetensors`, `config.yaml`, `units.txt`, `card.md`. Loading never unpickles.
+"""A trained model as a folder, the side that needs torch: building, saving and loading the network itself.
 
-A model trained on globally normalised features also has the statistics, `global.npz`.
+What the folder holds, and what can be read of it without torch, is in `files`.
 """
 
 from __future__ import annotations
@@ -12,35 +12,26 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from asr.config.experiment import ExperimentConfig, load_config, save_config
+from asr.config.experiment import ExperimentConfig, save_config
 from asr.errors import ModelError, UsageError
 from asr.features.normalisation import GLOBAL, Normaliser
 from asr.files import atomic_write
 from asr.model.acoustic import AcousticModel
+from asr.model.files import CARD, CONFIG, ONNX, UNITS, WEIGHTS, ModelFiles, read_model_files, seconds_per_frame
+from asr.model.onnx_graph import onnx_bytes
 from asr.units import Units
 
-WEIGHTS, CONFIG, UNITS, CARD = "model.safetensors", "config.yaml", "units.txt", "card.md"
+__all__ = [
+    "CARD", "CONFIG", "UNITS", "WEIGHTS", "TrainedModel", "build_model", "choose_device", "load_trained", "save_model",
+    "seconds_per_frame",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class TrainedModel:
-    """What a model directory holds."""
+class TrainedModel(ModelFiles):
+    """What a model directory holds, with the network in torch."""
 
     model: AcousticModel
-    config: ExperimentConfig
-    units: Units
-    normaliser: Normaliser
-    directory: Path
-
-    @property
-    def seconds_per_frame(self) -> float:
-        """Seconds between two rows of the log-probabilities."""
-        return seconds_per_frame(self.config)
-
-
-def seconds_per_frame(config: ExperimentConfig) -> float:
-    """Seconds between two output frames of a model with this configuration."""
-    return config.features.frame_shift_ms * config.model.time_reduction / 1000
 
 
 def build_model(config: ExperimentConfig, units: Units) -> AcousticModel:
@@ -65,6 +56,9 @@ def save_model(
     units.save(directory / UNITS)
     with atomic_write(directory / CARD) as stream:
         stream.write(card)
+    arrays = {name: tensor.detach().cpu().float().numpy() for name, tensor in weights.items()}
+    with atomic_write(directory / ONNX, "wb") as stream:
+        stream.write(onnx_bytes(config, len(units), arrays))
     payload = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
     with atomic_write(directory / WEIGHTS, "wb") as stream:
         stream.write(payload)
@@ -80,12 +74,8 @@ def load_trained(directory: str | Path, device: str | None = None) -> TrainedMod
     Raises:
         ModelError: a file is missing, broken, or does not fit the configuration.
     """
-    directory = Path(directory)
-    for name in (WEIGHTS, CONFIG, UNITS):
-        if not (directory / name).is_file():
-            raise ModelError(directory, f"has no {name}", "give the 'model' folder of an experiment")
-    config = load_config(directory / CONFIG)
-    units = Units.load(directory / UNITS)
+    files = read_model_files(directory)
+    directory, config, units = files.directory, files.config, files.units
     model = build_model(config, units)
     try:
         model.load_state_dict(load_file(directory / WEIGHTS))
@@ -94,8 +84,7 @@ def load_trained(directory: str | Path, device: str | None = None) -> TrainedMod
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(directory / WEIGHTS, f"does not fit {CONFIG} ({reason})", "keep both from one run") from None
-    normaliser = Normaliser.of_directory(directory, config.features)
-    return TrainedModel(model.eval().to(choose_device(device)), config, units, normaliser, directory)
+    return TrainedModel(config, units, files.normaliser, directory, model.eval().to(choose_device(device)))
 
 
 def choose_device(device: str | None) -> torch.device:

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
-from asr.decoding.knowledge.phrases import Phrases, read_phrases
 from asr.errors import UsageError
-from asr.model.directory import UNITS, TrainedModel, load_trained
-from asr.transcribing.recognizer import Recognizer
+from asr.model.files import UNITS, ModelFiles, read_model_files
+from asr.transcribing.recognizer import Recognizer, load_network
 
 if TYPE_CHECKING:
     from asr.decoding.from_files import DecoderRecipe
+    from asr.decoding.knowledge.phrases import Phrases
 
 LM, LEXICON, CONFIDENCE = "lm", "lexicon.txt", "confidence.json"  # in a model directory; all optional
 
@@ -43,37 +41,42 @@ class DecoderChoice:
 
 
 def load_recognizer(
-    model: str | Path, choice: DecoderChoice | None = None, *, device: str | None = None, threads: int = 0
+    model: str | Path,
+    choice: DecoderChoice | None = None,
+    *,
+    device: str | None = None,
+    threads: int = 0,
+    int8: bool = False,
 ) -> Recognizer:
     """Load a model directory and build its decoder.
 
     Args:
         model: model directory.
         choice: decoder settings; the model's own when None.
-        device: see `choose_device`.
+        device: see `load_network`.
         threads: CPU threads; 0 takes all cores.
+        int8: take the quantised graph.
 
     Raises:
         UsageError: an option that the decoder would ignore, such as a language model for greedy decoding.
         AsrError: the model, language model, lexicon or hotwords cannot be used.
     """
-    if threads:
-        torch.set_num_threads(threads)
-    trained = load_trained(model, device)
+    trained = read_model_files(model)
     choice = choice or DecoderChoice()
     _refuse_useless(trained, choice)
     phrases = load_phrases(trained, choice.hotwords)
     recipe = decoder_recipe(trained, choice)
-    return Recognizer(trained, recipe() if recipe else None, phrases, recipe)
+    network = load_network(trained, device, threads=threads, int8=int8)
+    return Recognizer(trained, recipe() if recipe else None, phrases, recipe, network)
 
 
-def decoder_recipe(trained: TrainedModel, choice: DecoderChoice) -> DecoderRecipe | None:
+def decoder_recipe(trained: ModelFiles, choice: DecoderChoice) -> DecoderRecipe | None:
     """How to build the beam decoder for a model, in this process or another; None decodes greedily."""
     beam = _beam_width(trained, choice)
     return _beam_recipe(trained, choice, beam) if beam > 0 else None
 
 
-def _beam_width(trained: TrainedModel, choice: DecoderChoice) -> int:
+def _beam_width(trained: ModelFiles, choice: DecoderChoice) -> int:
     """Width of the beam search; 0 is greedy decoding."""
     if choice.beam is not None:
         return choice.beam
@@ -81,7 +84,7 @@ def _beam_width(trained: TrainedModel, choice: DecoderChoice) -> int:
     return settings.beam if settings.decoder == "beam" else 0
 
 
-def _refuse_useless(trained: TrainedModel, choice: DecoderChoice) -> None:
+def _refuse_useless(trained: ModelFiles, choice: DecoderChoice) -> None:
     given = {option: value for option, value in vars(choice).items() if option != "beam" and value is not None}
     if _beam_width(trained, choice) == 0:
         given = {option: value for option, value in given.items() if (option, value) != ("nbest", 1)}
@@ -94,9 +97,10 @@ def _refuse_useless(trained: TrainedModel, choice: DecoderChoice) -> None:
         raise UsageError("--beta", "has no effect without a language model or lexicon", "add --lm or --lexicon")
 
 
-def _beam_recipe(trained: TrainedModel, choice: DecoderChoice, beam: int) -> DecoderRecipe:
+def _beam_recipe(trained: ModelFiles, choice: DecoderChoice, beam: int) -> DecoderRecipe:
     from asr.decoding.beam import BeamOptions
     from asr.decoding.from_files import DecoderRecipe
+    from asr.decoding.knowledge.phrases import read_phrases
     from asr.decoding.knowledge.tables import Weights
 
     settings = trained.config.decoding
@@ -122,8 +126,10 @@ def _existing(path: Path) -> Path | None:
     return path if path.exists() else None
 
 
-def load_phrases(trained: TrainedModel, hotwords: Path | None) -> Phrases | None:
+def load_phrases(trained: ModelFiles, hotwords: Path | None) -> Phrases | None:
     """The phrases of a hotword file, spelled in the model's units."""
     if hotwords is None:
         return None
+    from asr.decoding.knowledge.phrases import Phrases, read_phrases
+
     return Phrases(read_phrases(hotwords), trained.units)

@@ -23,7 +23,7 @@ from asr.decoding.tuning.nbest_files import write_nbest
 from asr.errors import AsrError
 from asr.features.store import FeatureStore
 from asr.files import atomic_write
-from asr.model.directory import UNITS
+from asr.model.files import UNITS
 from asr.progress import track
 from asr.scoring.reading.trn import trn_line
 from asr.transcribing.log_probs import utterance_log_probs

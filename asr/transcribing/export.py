@@ -12,7 +12,7 @@ from asr.config.experiment import load_config, save_config
 from asr.config.sections import DecodingConfig
 from asr.errors import ConfigError, UsageError
 from asr.files import atomic_directory
-from asr.model.directory import CONFIG, WEIGHTS, load_trained
+from asr.model.files import CONFIG, WEIGHTS, read_model_files
 from asr.transcribing.choosing import CONFIDENCE, LEXICON, LM, load_recognizer
 
 TUNED = "tuned.yaml"
@@ -46,7 +46,7 @@ def export_model(
     model, out = Path(model), Path(out)
     if out.exists() and not (out / WEIGHTS).is_file():
         raise UsageError(out, "exists and is not a model folder", "choose another --out")
-    load_trained(model, "cpu")  # names what is wrong with it before anything is copied
+    read_model_files(model)  # names what is wrong with it before anything is copied
     decoding = _tuned_settings(tuned, beam)
     with atomic_directory(out) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)

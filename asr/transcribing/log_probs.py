@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 
 from asr.audio.reading import read_audio
 from asr.batches.plan import Item, plan_in_order
@@ -75,7 +74,5 @@ def _from_store(recognizer: Recognizer, batch: Sequence[Utterance], store: Featu
     missing = [utterance.id for utterance in batch if utterance.id not in store]
     if missing:
         raise FeatureError(missing[0], "is not in the feature store", "run 'asr features' on this manifest")
-    matrices = [torch.from_numpy(np.array(store[utterance.id], dtype=np.float32)) for utterance in batch]
-    frames = torch.tensor([len(matrix) for matrix in matrices])
-    padded = torch.nn.utils.rnn.pad_sequence(matrices, batch_first=True)
-    return recognizer.log_probs_of_features(padded, frames, [utterance.speaker for utterance in batch])
+    matrices = [np.array(store[utterance.id], dtype=np.float32) for utterance in batch]
+    return recognizer.log_probs_of_features(matrices, [utterance.speaker for utterance in batch])

@@ -1,74 +1,81 @@
 """A trained model ready to transcribe: audio -> features -> log-probabilities -> hypothesis -> transcript.
 
-Shapes: B utterances, N samples, T feature frames, T' output frames, F features, V units.
+Shapes: N samples, T feature frames, T' output frames, F features, V units.
 """
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from asr.audio.reading import read_audio, resample
 from asr.batches.plan import Item, plan_in_order
 from asr.config.sections import BatchingConfig
-from asr.decoding.decoder import Decoder
-from asr.decoding.knowledge.phrases import Phrases
 from asr.decoding.paths.greedy import GreedyDecoder
-from asr.decoding.results.hypothesis import Hypothesis
 from asr.errors import AudioError, UsageError
-from asr.features.extractor import FeatureExtractor
-from asr.model.directory import TrainedModel, load_trained
+from asr.features.filterbank import Filterbank
+from asr.model.files import ModelFiles, read_model_files
+from asr.model.onnx_network import OnnxNetwork
 from asr.transcribing.transcript import Transcript, transcript_of
 
 if TYPE_CHECKING:
+    from asr.decoding.decoder import Decoder
     from asr.decoding.from_files import DecoderRecipe
+    from asr.decoding.knowledge.phrases import Phrases
+    from asr.decoding.results.hypothesis import Hypothesis
 
-R = TypeVar("R")
 LOGGER = logging.getLogger("asr")
 SHOWN = 5  # phrases named in the report
 BATCHING = BatchingConfig(seconds=160.0, utterances=16)
 
 
+Network = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # normalised features (T, F) to log-probabilities (T', V)
+
+
 class Recognizer:
     """Transcribes with one model.
 
-    The log-probabilities of an utterance are the same within 1e-5 whatever it is batched with; on the CPU the LSTM
-    stack computes in float64 for that, at about two and a half times the processor time of float32.
+    On the CPU the network runs in ONNX Runtime and nothing here imports torch. The log-probabilities of an utterance
+    are the same within 1e-4 whatever it is batched with and with any number of threads.
 
     Args:
         trained: the model.
         decoder: turns log-probabilities into text; greedy when None.
         phrases: that the decoder boosts, to report which of them were heard.
         recipe: builds the same decoder in other processes; without one only this process decodes.
+        network: computes the log-probabilities; ONNX Runtime when None.
     """
 
     def __init__(
         self,
-        trained: TrainedModel,
+        trained: ModelFiles,
         decoder: Decoder | None = None,
         phrases: Phrases | None = None,
         recipe: DecoderRecipe | None = None,
+        network: Network | None = None,
     ) -> None:
         self.trained = trained
         self.phrases = phrases
         self.decoder: Decoder = decoder or GreedyDecoder(trained.units, trained.seconds_per_frame)
         self.recipe = recipe
-        self.device = next(trained.model.parameters()).device
-        if self.device.type == "cpu":
-            trained.model.make_batch_invariant()
-        self.extractor = FeatureExtractor(trained.config.features).to(self.device)
+        self.network: Network = network or OnnxNetwork(trained)
+        self.filterbank = Filterbank(trained.config.features)
 
     @classmethod
-    def load(cls, directory: str | Path, device: str | None = None) -> Recognizer:
+    def load(
+        cls, directory: str | Path, device: str | None = None, *, threads: int = 0, int8: bool = False
+    ) -> Recognizer:
         """Load a model directory; see `asr.load_model`."""
-        return cls(load_trained(directory, device))
+        files = read_model_files(directory)
+        return cls(files, network=load_network(files, device, threads=threads, int8=int8))
 
     @property
     def sample_rate(self) -> int:
@@ -105,7 +112,7 @@ class Recognizer:
         """Transcribe several recordings (N,) at the model's rate, in their order."""
         return [
             self._transcript(readings[0], len(wave) / self.sample_rate)
-            for wave, readings in zip(waves, self._in_batches(waves, self._decode), strict=True)
+            for wave, readings in zip(waves, map(self.decoder.decode, self.log_probs(waves)), strict=True)
         ]
 
     def _transcript(self, hypothesis: Hypothesis, duration: float) -> Transcript:
@@ -135,49 +142,61 @@ class Recognizer:
 
     def log_probs(self, waves: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Log-probabilities (T', V) float32 of recordings (N,) at the model's rate, in their order."""
-        return self._in_batches(waves, _on_host)
+        return self.log_probs_of_features([self.filterbank(wave) for wave in waves])
 
-    def _in_batches(
-        self, waves: Sequence[np.ndarray], work: Callable[[torch.Tensor, torch.Tensor], list[R]]
-    ) -> list[R]:
-        """Run the model over recordings and `work` over its log-probabilities (B, T', V) and their lengths (B,)."""
-        seconds = [len(wave) / self.sample_rate for wave in waves]
+    def log_probs_of_features(
+        self, matrices: Sequence[np.ndarray], speakers: Sequence[str] | None = None
+    ) -> list[np.ndarray]:
+        """Log-probabilities (T', V) of utterances' raw features (T, F), in their order."""
+        names = speakers or [""] * len(matrices)
+        normalised = [self.trained.normaliser.matrix(one, name) for one, name in zip(matrices, names, strict=True)]
+        return self.log_probs_of_normalised(normalised)
+
+    def log_probs_of_normalised(self, matrices: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Log-probabilities (T', V) of utterances' normalised features (T, F), in batches of like length."""
+        shift = self.trained.config.features.frame_shift_ms / 1000
+        seconds = [len(matrix) * shift for matrix in matrices]
         batching = BATCHING.model_copy(update={"seconds": max([BATCHING.seconds, *seconds])})
         plan = plan_in_order([Item(str(row), length) for row, length in enumerate(seconds)], batching)
-        results: dict[int, R] = {}
+        results: dict[int, np.ndarray] = {}
         for batch in plan:
             rows = [int(name) for name in batch]
-            results.update(zip(rows, work(*self._forward([waves[row] for row in rows])), strict=True))
-        return [results[row] for row in range(len(waves))]
-
-    @torch.inference_mode()
-    def _forward(self, waves: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-        lengths = torch.tensor([len(wave) for wave in waves])
-        padded = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(wave) for wave in waves], batch_first=True)
-        features, frames = self.extractor(padded.to(self.device), lengths.to(self.device))
-        return self._outputs(features, frames)
-
-    @torch.inference_mode()
-    def log_probs_of_features(
-        self, features: torch.Tensor, frames: torch.Tensor, speakers: Sequence[str] | None = None
-    ) -> list[np.ndarray]:
-        """Log-probabilities (T', V) of raw features (B, T, F) with frames (B,), one array an utterance."""
-        return _on_host(*self._outputs(features, frames, speakers))
-
-    def _outputs(
-        self, features: torch.Tensor, frames: torch.Tensor, speakers: Sequence[str] | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        normalised = self.trained.normaliser.batch(features, frames, speakers)
-        outputs: tuple[torch.Tensor, torch.Tensor] = self.trained.model(
-            normalised.to(self.device), frames.to(self.device)
-        )
-        return outputs
-
-    def _decode(self, log_probs: torch.Tensor, lengths: torch.Tensor) -> list[list[Hypothesis]]:
-        return [self.decoder.decode(rows) for rows in _on_host(log_probs, lengths)]
+            results.update(zip(rows, self.network([matrices[row] for row in rows]), strict=True))
+        return [results[row] for row in range(len(matrices))]
 
 
-def _on_host(log_probs: torch.Tensor, lengths: torch.Tensor) -> list[np.ndarray]:
-    """A batch (B, T', V) as one array (T', V) an utterance."""
-    host = log_probs.cpu().numpy()
-    return [host[row, :length] for row, length in enumerate(lengths.tolist())]
+def load_network(files: ModelFiles, device: str | None = None, *, threads: int = 0, int8: bool = False) -> Network:
+    """The network of a model: in ONNX Runtime on the CPU, in torch on a GPU.
+
+    Args:
+        files: the model directory.
+        device: "cpu", "cuda" or "cuda:N"; None takes a GPU where there is one that torch can use.
+        threads: CPU threads; 0 takes all cores.
+        int8: take the quantised graph.
+
+    Raises:
+        UsageError: an unknown device, or a quantised graph on a GPU.
+        ModelError: the directory lacks what is asked for.
+    """
+    if device in (None, "auto"):
+        device = "cuda" if not int8 and gpu_is_there() else "cpu"
+    if device == "cpu":
+        return OnnxNetwork(files, int8=int8, threads=threads)
+    try:
+        from asr.model.torch_network import TorchNetwork
+    except ImportError:
+        raise UsageError("--device", f"{device} needs torch, which is not installed", "use --device cpu") from None
+    if int8:
+        raise UsageError("--int8", f"has no effect on {device}", "add --device cpu")
+    return TorchNetwork(files.directory, device)
+
+
+def gpu_is_there() -> bool:
+    """Whether torch is installed and NVIDIA's driver counts a GPU; asked without importing torch."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    counted = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return counted and count.value > 0 and find_spec("torch") is not None

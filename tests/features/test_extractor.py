@@ -14,6 +14,7 @@ from asr.errors import ConfigError
 from asr.features.extractor import FeatureExtractor, fbank
 from asr.features.filterbank import frame_count
 
+
 def pad(waves: list[torch.Tensor], value: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
     lengths = torch.tensor([len(wave) for wave in waves])
     return torch.nn.utils.rnn.pad_sequence(waves, batch_first=True, padding_value=value), lengths

@@ -18,7 +18,6 @@ from asr.decoding.results.hypothesis import Hypothesis
 from asr.decoding.tuning.rescoring import RescoringWeights, TunedWeights, lstm_scores, rescore, tune_weights
 from asr.errors import DecodingError
 from asr.files import atomic_write
-from asr.lm.lstm import LstmLanguageModel
 from asr.lm.text import Tokenizer, tokenizer_for
 from asr.units import Units
 
@@ -110,6 +109,8 @@ def tune_file(
 
 
 def _scores(lists: NBest, model: str | Path, units: Units | None, device: str) -> list[list[float]]:
+    from asr.lm.lstm import LstmLanguageModel  # brings torch, which decoding does without
+
     lm = LstmLanguageModel.load(model, device)
     tokenize: Tokenizer = tokenizer_for(lm.unit, units)
     return lstm_scores(list(lists.values()), lm, tokenize)

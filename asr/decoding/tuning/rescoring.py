@@ -15,14 +15,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from asr.decoding.results.hypothesis import Hypothesis
 from asr.decoding.tuning.choice import choose_setting
 from asr.errors import DecodingError
-from asr.lm.lstm import LstmLanguageModel
 from asr.lm.text import Tokenizer, split_characters
+
+if TYPE_CHECKING:
+    from asr.lm.lstm import LstmLanguageModel  # brings torch, which decoding does without
 
 NGRAM_GRID = tuple(np.arange(0, 1.6, 0.1).round(2).tolist())
 LSTM_GRID = tuple(np.arange(0, 1.6, 0.1).round(2).tolist())
