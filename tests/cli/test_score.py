@@ -94,7 +94,7 @@ def test_one_nemo_file_for_both_sides(files: Path, capsys: pytest.CaptureFixture
         (["-r", "ref.trn"], 2, "--hyp"),
         (["-r", "none.trn", "-h", "hyp.trn"], 1, "none.trn: cannot be read"),
         (["-r", "hyp2.trn", "-h", "hyp.trn"], 1, "1 ids that the references do not have: ann-2"),
-        (["-r", "ref.trn", "-h", "hyp.trn", "--profile", "x"], 2, "use basic, english, none"),
+        (["-r", "ref.trn", "-h", "hyp.trn", "--profile", "x"], 2, "use arabic, basic, cjk, english"),
         (["-r", "ref.trn", "-h", "hyp.trn", "--costs", "x"], 2, "unit or sclite"),
         (["-r", "ref.trn", "-h", "hyp.trn", "--hyp-format", "x"], 2, "is not a format"),
         (["-r", "ref.trn", "-h", "hyp.trn", "--by", "x"], 2, "not a field"),
