@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_knowledge import ReferenceKnowledge
+from reference_search import ReferenceSearch
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.beam_reference import ReferenceSearch
 from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import Phrases
 from asr.decoding.knowledge.tables import Weights
-from asr.decoding.reference_knowledge import ReferenceKnowledge
 from asr.errors import DecodingError
 from asr.lm.automaton import build_model
 from asr.lm.kneser_ney import train_ngrams

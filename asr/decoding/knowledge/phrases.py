@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.knowledge.phrase_automaton import BOUNDARY, OUTSIDE, PHRASE_EDGE, PHRASE_STATE, PhraseArrays
-from asr.decoding.knowledge.prefixes import NONE
-from asr.decoding.knowledge.spelling_graph import LAST, lay_out
+from asr.decoding.knowledge.phrase_automaton import BOUNDARY, OUTSIDE, PHRASE_STATE, PhraseArrays
+from asr.decoding.knowledge.spelling_graph import lay_out
 from asr.errors import DecodingError, UnitsError
 from asr.text_files import open_text
 from asr.units import WORD_START, Units
@@ -162,29 +161,18 @@ class _Builder:
         prizes: NDArray[np.float64], bounds: NDArray[np.float64], units: Units,
     ) -> PhraseArrays:  # fmt: skip
         """Put everything into arrays; the three factors are (S,)."""
-        arcs = [(s * len(units) + symbol, t) for s in order for symbol, t in self.children[s].items() if symbol]
-        places, targets = np.array(arcs, np.int64).reshape(-1, 2).T
-        own, spelled = lay_out(places, targets.astype(np.int32), len(units), len(order))
-        states, edges = np.zeros(len(order), PHRASE_STATE), np.zeros(len(spelled), PHRASE_EDGE)
-        for field in ("followers", "edges"):
-            states[field] = own[field]
-        states["failure"], states["after_boundary"] = failures, through
-        states["credit"], states["refund"], states["prize"], states["bound"] = credits, 1.0 / credits, prizes, bounds
-        states["movers"] = states["followers"]
-        for state in order[1:]:  # what a state does not know, its longest suffix may
-            states["movers"][state] |= states["movers"][failures[state]]
-        edges["unit"], edges["target"], edges["credit"] = spelled["unit"], spelled["target"], credits[spelled["target"]]
-        start = self.children[OUTSIDE][BOUNDARY]
-        first = int(states["edges"][start])
-        leaving = np.arange(first, first + sum(map(bool, self.children[start])))
-        begins = np.full(len(units), NONE, np.int32)
-        begins[edges["unit"][leaving] % LAST] = leaving
+        arcs = {s * len(units) + symbol: t for s in order for symbol, t in self.children[s].items() if symbol}
+        firsts, tokens, targets = lay_out(arcs, len(units), len(order))
+        states = np.zeros(len(order) + 1, PHRASE_STATE)
+        states["edges"] = firsts
+        states["failure"][:-1], states["after_boundary"][:-1] = failures, through
+        states["credit"][:-1], states["prize"][:-1], states["bound"][:-1] = credits, prizes, bounds
         silent = (" ", WORD_START)
         return PhraseArrays(
-            states, edges, begins,
+            True, states, tokens, targets,
             begins_word=np.array([units.starts_word(i) or units.symbols[i] in silent for i in range(len(units))]),
             has_letters=np.array([symbol not in silent for symbol in units.symbols]),
-            start=start,
+            start=self.children[OUTSIDE][BOUNDARY],
         )  # fmt: skip
 
     def _breadth_first(self) -> tuple[list[int], list[int]]:

@@ -149,7 +149,7 @@ def best_path(
             spans[place, 0] = t
             peaks[place] = max(peaks[place], value)
         if t > 0:
-            state -= steps[t, place, state & 1]
+            state -= np.int64(steps[t, place, state & 1])
     return spans, peaks, score
 
 

@@ -1,6 +1,6 @@
 """What language model, lexicon and phrases do to a prefix, in plain Python, from their definitions.
 
-For the search in `beam_reference`; shares no code with the compiled one.
+For the search in `reference_search`; shares no code with the compiled one.
 """
 
 from __future__ import annotations
@@ -88,13 +88,6 @@ class ReferenceKnowledge:
         if context.spelled is None:
             return self._unigram_gain("<unk>", penalty=False)
         return self.best_words[context.spelled]
-
-    def guess(self, before: Context, after: Context, variant: int) -> float:
-        """What the search ranks a new prefix by in place of its look-ahead."""
-        if not self.scores_words or not after.spelled:
-            return self.look_ahead(after)
-        begins = variant > 0 or before.spelled in ((), (WORD_START,))
-        return self.best_words[()] if begins else self.look_ahead(before)
 
     def _best_words(self) -> dict[tuple[str, ...], float]:
         """The log-factor of the best word, by the model's unigrams, that begins with each spelling."""
