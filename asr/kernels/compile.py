@@ -10,17 +10,25 @@ import numpy as np
 from numba import njit
 from numba.core import config
 
-from asr.kernels.cache import keep_by_contents
+from asr.kernels.cache import KernelCache, give_notice
 
 COMPILES: bool = not config.DISABLE_JIT  # type: ignore[attr-defined]  # NUMBA_DISABLE_JIT=1
 
 Integer: TypeAlias = "int | np.integer[Any]"  # compiled code must say which width it means where Python need not
 
 
-def _interpreted(**_: Any) -> Callable[[Any], Any]:
-    """In place of `njit` where nothing is compiled: hashes overflow, and logarithms of 0 are -inf, without a word."""
+def compiled(**options: Any) -> Callable[[Any], Any]:
+    """A decorator: numba's `njit` with these options, and the result kept on disk.
 
-    def plain(function: Any) -> Any:
+    Where nothing is compiled the function runs as it is; hashes overflow, and logarithms of 0 are -inf, without a word.
+    """
+
+    def decorate(function: Any) -> Any:
+        if COMPILES:
+            dispatcher = njit(**options)(function)
+            dispatcher._cache = KernelCache(function)
+            return dispatcher
+
         @wraps(function)
         def run(*args: Any) -> Any:
             with np.errstate(all="ignore"):
@@ -28,15 +36,14 @@ def _interpreted(**_: Any) -> Callable[[Any], Any]:
 
         return run
 
-    return plain
+    return decorate
 
 
-keep_by_contents()
-_compiled: Any = njit if COMPILES else _interpreted
+give_notice()
 
 # The inner loops write into arrays that the caller owns and allocate nothing, so numba need not count references: doing
-# so for every array in every tuple at every call made the search forty times slower. Compiled code is kept on disk
-# beside the source (or in NUMBA_CACHE_DIR), and runs without the interpreter's lock. Divisions are IEEE 754's.
-kernel: Any = _compiled(cache=True, nogil=True, _nrt=False, error_model="numpy")
+# so for every array in every tuple at every call made the search forty times slower. They run without the interpreter's
+# lock. Divisions are IEEE 754's.
+kernel: Any = compiled(nogil=True, _nrt=False, error_model="numpy")
 # For functions that return new arrays.
-allocating: Any = _compiled(cache=True, nogil=True, error_model="numpy")
+allocating: Any = compiled(nogil=True, error_model="numpy")

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-
 from reference_knowledge import IMPOSSIBLE, Context, ReferenceKnowledge
 
 from asr.decoding.results.readings import Reading, Span, lexicon_words

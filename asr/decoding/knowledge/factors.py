@@ -72,7 +72,7 @@ def log_prob_after(ngram: NGramArrays, state: int, word: int) -> tuple[float, in
 
 
 @kernel
-def unit_factor(model: UnitModel, state: int, token: Integer) -> tuple[float, int]:
+def unit_factor(model: UnitModel, state: int, token: int) -> tuple[float, int]:
     """Factor of one unit, and the language-model state after it."""
     word = np.int64(model.lm_words[token])
     log_prob, after = log_prob_after(model.ngram, state, word)

@@ -21,7 +21,9 @@ from asr.decoding.knowledge.spelling_graph import find_edge
 from asr.kernels.compile import kernel
 
 OUTSIDE = 0  # the state of having read no beginning of a phrase
-BOUNDARY = np.int64(0)  # the symbol of a word boundary, and as a unit the end of the utterance; the blank is no unit of a text
+# The symbol of a word boundary, and as a unit the end of the utterance: the blank is no unit of a text. A plain 0 would
+# have a type of its own, for which numba would compile once more.
+BOUNDARY = np.int64(0)
 
 PHRASE_STATE = np.dtype(
     [

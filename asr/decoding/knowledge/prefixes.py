@@ -1,4 +1,4 @@
-"""One prefix of the beam search: what is known of it beside its probability. A prefix is its parent and one more unit."""
+"""One prefix of the beam search, its parent and one more unit: what is known of it beside its probability."""
 
 from __future__ import annotations
 

@@ -170,9 +170,7 @@ class _Builder:
         states["edges"] = firsts
         states["words"][1:] = np.cumsum(counts)
         words = ends[np.argsort(ends[:, 0], kind="stable"), 1].astype(np.int32)
-        return SpellingGraph(
-            self.words, SpellingArrays(states, tokens, targets, words, marker_state), self.unspellable
-        )
+        return SpellingGraph(self.words, SpellingArrays(states, tokens, targets, words, marker_state), self.unspellable)
 
 
 def lay_out(

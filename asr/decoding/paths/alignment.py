@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from asr.decoding.paths.log_probs import check_log_probs
 from asr.decoding.results.hypothesis import Word
 from asr.decoding.results.times import UnitSpan, timed_words, unit_spans
 from asr.errors import DecodingError, UnitsError
+from asr.kernels.compile import allocating
 from asr.units import BLANK, Units, required_frames
 
 IMPOSSIBLE = -np.inf
@@ -125,7 +125,7 @@ def _prepared(log_probs: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.require(log_probs, np.float32, ["C", "W"])
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def best_path(
     log_probs: NDArray[np.float32], tokens: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], float]:
@@ -153,7 +153,7 @@ def best_path(
     return spans, peaks, score
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def viterbi(log_probs: NDArray[np.float32], tokens: NDArray[np.int32], steps: NDArray[np.uint8]) -> tuple[int, float]:
     """Last state of the best path and its natural-log probability.
 
@@ -198,7 +198,7 @@ def viterbi(log_probs: NDArray[np.float32], tokens: NDArray[np.int32], steps: ND
     return 2 * length, float(blanks[length])
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def forward_score(log_probs: NDArray[np.float32], tokens: NDArray[np.int32]) -> float:
     """Natural log of the sum over all paths.
 
@@ -221,7 +221,7 @@ def forward_score(log_probs: NDArray[np.float32], tokens: NDArray[np.int32]) -> 
     return log_add(scores[size + 1], scores[size] if size > 1 else IMPOSSIBLE, IMPOSSIBLE)
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def log_add(a: float, b: float, c: float) -> float:
     """log(e^a + e^b + e^c)."""
     top = max(a, b, c)

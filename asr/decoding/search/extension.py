@@ -11,7 +11,7 @@ from asr.decoding.knowledge.texts import TextArrays, key_of
 from asr.decoding.search.pruning import empty_table, rank
 from asr.decoding.search.state import Settings, State
 from asr.decoding.search.tree import arc_key, find_child
-from asr.kernels.compile import Integer, kernel
+from asr.kernels.compile import kernel
 from asr.kernels.hashing import EMPTY, find_place
 
 # A prefix that is worse than all in a full beam by this factor is not collected: it would need as many of them to give

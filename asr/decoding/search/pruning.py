@@ -48,7 +48,9 @@ def group(state: State, count: int) -> None:
     for index in range(count):
         new = state.candidates[index]
         parent = np.int64(state.nodes[new["parent"]]["slot"])
-        key = state.futures[parent] + spread(np.uint64(new["token"]) * VARIANTS_FACTOR + np.uint64(new["variant"]) + ONE)
+        key = state.futures[parent] + spread(
+            np.uint64(new["token"]) * VARIANTS_FACTOR + np.uint64(new["variant"]) + ONE
+        )
         note_score(state, places, key, width + index)
 
 

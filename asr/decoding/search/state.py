@@ -69,7 +69,8 @@ def make_state(units: int, beam: int, nodes: int) -> State:
         size=np.zeros(1, np.int64), beam=np.zeros(beam, np.int32), blank=np.zeros(beam), label=np.zeros(beam),
         width=np.zeros(1, np.int64), log_scale=np.zeros(1), next_blank=np.zeros(beam), next_label=np.zeros(beam),
         candidates=np.zeros(room, NODE), known=np.zeros(room, np.int32), shares=np.zeros(room),
-        keys=np.zeros(room, np.uint64), scores=np.zeros(both), ranks=np.zeros(both), scratch=np.zeros(both), futures=np.zeros(beam, np.uint64),
+        keys=np.zeros(room, np.uint64), scores=np.zeros(both), ranks=np.zeros(both), scratch=np.zeros(both),
+        futures=np.zeros(beam, np.uint64),
         groups=np.zeros(both, np.int64), table_keys=np.zeros(scratch, np.uint64), table_best=np.zeros(scratch),
         table_owner=np.zeros(scratch, np.int64), tokens=np.zeros(units, np.int32), probs=np.zeros(units),
     )  # fmt: skip

@@ -105,9 +105,7 @@ def restore(
 
 
 @allocating
-def trace(
-    nodes: NDArray[np.void], leaf: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], float]:
+def trace(nodes: NDArray[np.void], leaf: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], float]:
     """Read a prefix of L units.
 
     Returns:
