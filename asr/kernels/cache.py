@@ -72,6 +72,11 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
         self._line = function.__code__.co_firstlineno
         self.enable()
 
+    @property
+    def cache_path(self) -> str:
+        """The folder, for numba's statistics."""
+        return str(folders()[0])
+
     def _file(self, signature: Any, codegen: Any) -> str:
         """Name of the file for one signature, on this kind of processor, with these versions."""
         key = (str(signature), codegen.magic_tuple(), self._line, numba.__version__, sys.version_info[:2])
