@@ -69,6 +69,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
 
     def __init__(self, function: Any) -> None:
         self._name = f"{function.__module__}.{function.__qualname__}"
+        self._py_func = function
         self._line = function.__code__.co_firstlineno
         self.enable()
 
@@ -79,7 +80,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
 
     def _file(self, signature: Any, codegen: Any) -> str:
         """Name of the file for one signature, on this kind of processor, with these versions."""
-        key = (str(signature), codegen.magic_tuple(), self._line, numba.__version__, sys.version_info[:2])
+        key = (str(self._index_key(signature, codegen)), self._line, numba.__version__, sys.version_info[:2])
         return f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}.bin"
 
     def load_overload(self, signature: Any, target: Any) -> Any:
