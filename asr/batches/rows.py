@@ -7,6 +7,7 @@ Shapes: N utterances.
 
 from __future__ import annotations
 
+import logging
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,8 @@ from asr.corpus.utterance import Utterance
 from asr.errors import TrainingError, UnitsError
 from asr.packed import PackedRows, PackedStrings, Packer, as_array
 from asr.units import Units, required_frames
+
+LOGGER = logging.getLogger("asr")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ class SetRows:
         kept = order[last]
         if np.array_equal(kept, np.arange(len(self.names))):
             return self
+        if len(kept) < len(order):
+            again = next(name for name, following in pairwise(self.names.take(order)) if name == following)
+            LOGGER.warning("%d ids stand twice, %s first; the last utterance counts", len(order) - len(kept), again)
         names, labels = self.names.take(kept), self.labels.take(kept)
         return SetRows(names, labels, self.needed[kept], self.outside[kept], self.speakers, self.synthetic)
 

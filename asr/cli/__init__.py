@@ -23,13 +23,19 @@ from asr.cli.units import units
 from asr.cli.validate import validate
 from asr.cli.whisper import WhisperCommand
 
+
+def hyphenated(name: str) -> str:
+    """`--beam-size` for `--beam_size`; names of options alone come here, not their values or what follows `--`."""
+    return name.replace("_", "-")
+
+
 app = typer.Typer(
     name="asr",
     help="Train a speech recogniser on your own recordings, transcribe with it, and score it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": hyphenated},
 )
 
 

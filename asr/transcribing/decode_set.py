@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.corpus.manifest import load_manifest
+from asr.corpus.manifest import load_distinct
 from asr.corpus.utterance import Utterance
 from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.vocabulary import check_references
@@ -86,7 +86,7 @@ def decode_set(
         FeatureError: the store lacks an utterance.
     """
     out = Path(out)
-    utterances = load_manifest(manifest)
+    utterances = load_distinct(manifest)
     if recognizer.recipe is not None and recognizer.recipe.lexicon is not None:
         check_references((utterance.text for utterance in utterances), Lexicon.from_file(recognizer.recipe.lexicon))
     store = FeatureStore.open(features, recognizer.trained.config.features) if features is not None else None
