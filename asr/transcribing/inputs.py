@@ -184,4 +184,10 @@ def _standard_input() -> io.BytesIO:
     content = sys.stdin.buffer.read(MOST_STDIN_BYTES + 1)
     if len(content) > MOST_STDIN_BYTES:
         raise AudioError("standard input", "is over 1 GiB", "save it to a file and give its name")
-    return io.BytesIO(content)
+    return _StandardInput(content)
+
+
+class _StandardInput(io.BytesIO):
+    """What came through standard input, with a name for messages."""
+
+    name = "standard input"
