@@ -107,9 +107,9 @@ def test_mp3_without_its_xing_header_is_read_to_the_end(rate, channels):
 def test_frames_of_mpeg_by_the_tables_of_the_standard():
     assert parse_frame(bytes.fromhex("fffb9064")).length == 417  # MPEG-1 layer III, 128 kbit/s, 44.1 kHz
     assert parse_frame(bytes.fromhex("fffb9264")).length == 418  # padded
-    assert parse_frame(bytes.fromhex("fff388c4")).length == 72 * 64000 // 22050  # MPEG-2 layer III
+    assert parse_frame(bytes.fromhex("fff388c4")).length == 72 * 64000 // 16000  # MPEG-2 layer III
     assert parse_frame(bytes.fromhex("fffd9064")).length == 144 * 160000 // 44100  # layer II
-    for head in ("fff15080", "ffff9064", "fffbf064", "fffb0064", "fffb9c64", "00000000", "ff"):
+    for head in ("fff15080", "ffeb9064", "fffbf064", "fffb0064", "fffb9c64", "00000000", "ff"):
         assert parse_frame(bytes.fromhex(head)) is None
 
 
@@ -159,12 +159,10 @@ def longer(data, container):
     if container == "WAV":
         at = data.index(b"data") + 4
         return data[:at] + struct.pack("<I", (len(data) - at - 4) // 2) + data[at + 4 :]
-    if container == "AU":
-        return data[:8] + struct.pack(">I", struct.unpack(">I", data[8:12])[0] // 2) + data[12:]
-    return data.replace(b"sample_count -i 32000", b"sample_count -i 16000")
+    return data[:8] + struct.pack(">I", struct.unpack(">I", data[8:12])[0] // 2) + data[12:]
 
 
-@pytest.mark.parametrize("container", ["WAV", "AU", "NIST"])
+@pytest.mark.parametrize("container", ["WAV", "AU"])
 def test_samples_that_the_header_does_not_claim_are_told_of(container, caplog):
     stream = io.BytesIO()
     noise = 0.1 * np.random.default_rng(0).standard_normal(2 * RATE)
@@ -221,7 +219,7 @@ def test_what_ffmpeg_reads(name, codec, tmp_path):
 
 @pytest.mark.parametrize(
     "head",
-    [b"\0\0\0 ftypM4A ", b"\x1aE\xdf\xa3", bytes.fromhex("3026b2758e66cf11"), b"#!AMR\n", b"\xff\xf1P\x80\x02\x1f\xfc"],
+    [b"\0\0\0 ftypM4A ", b"\x1aE\xdf\xa3", bytes.fromhex("3026b2758e66cf11"), b"\xff\xf1P\x80\x02\x1f\xfc"],
 )
 def test_without_ffmpeg_the_message_names_it_and_with_it_broken_files_are_named(head, tmp_path, monkeypatch):
     path = tmp_path / "memo"
