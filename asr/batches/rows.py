@@ -22,6 +22,7 @@ from asr.packed import PackedRows, PackedStrings, Packer, as_array
 from asr.units import Units, required_frames
 
 LOGGER = logging.getLogger("asr")
+PHONES = "phones"  # field of a manifest: what was said, chosen among the pronunciations of the words
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,14 @@ class SetRows:
 
 
 def spell(utterance: Utterance, units: Units, *, strict: bool) -> list[int] | None:
-    """Labels of an utterance; None where the text is outside the units and that may be."""
+    """Labels of an utterance; None where the text is outside the units and that may be.
+
+    Of phones, those that the utterance names (`phones` in the manifest, see `asr align --phones`) rather than the first
+    pronunciation of each word.
+    """
     try:
+        if units.kind == "phones" and PHONES in utterance.extra:
+            return units.ids_of_phones(str(utterance.extra[PHONES]))
         return units.encode(utterance.text)
     except UnitsError as error:
         if strict:

@@ -11,6 +11,7 @@ from asr.cli.decode import decode
 from asr.cli.download import download
 from asr.cli.export import export
 from asr.cli.features import features
+from asr.cli.lexicon import lexicon
 from asr.cli.lm import app as lm_app
 from asr.cli.prepare import prepare
 from asr.cli.score import CONTEXT as SCORE_CONTEXT
@@ -53,6 +54,7 @@ app.command("convert")(convert)
 app.command("score", context_settings=SCORE_CONTEXT)(score)
 app.command("features")(features)
 app.command("shard")(shard)
+app.command("lexicon")(lexicon)
 app.command("units")(units)
 app.add_typer(check_app, name="check")
 app.command("train")(train)

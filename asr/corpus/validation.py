@@ -148,8 +148,11 @@ def check_text(utterance: Utterance, line: int, units: Units | None, frames: int
         case = other_case(text, units) if units is not None else ""
         remedy = f"they are written in {case}" if case else "normalise the text or build the units anew"
         message = f"{listed} outside the units; {remedy}"
-        # Words and BPE spell what they do not know as <unk>, which is no harm where it is rare; characters cannot.
-        fatal = units is not None and (units.kind == "characters" or bool(case) or _nothing_known(text, missing, units))
+        # Words and BPE spell what they do not know as <unk>, which is no harm where it is rare; characters
+        # and phones cannot.
+        fatal = units is not None and (
+            units.kind in ("characters", "phones") or bool(case) or _nothing_known(text, missing, units)
+        )
         yield Offence("characters", utterance.id, message, "drop" if fatal else "nothing", line)
         if fatal:
             return

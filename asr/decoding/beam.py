@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import Phrases
 from asr.decoding.knowledge.tables import Weights, build_knowledge
 from asr.decoding.paths.alignment import place_tokens
@@ -23,6 +22,7 @@ from asr.decoding.search.state import Settings
 from asr.errors import DecodingError
 from asr.lm.ngram import NGramModel
 from asr.lm.text import lm_symbols
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import Units
 
 READINGS_FOR_CONFIDENCE = 16
@@ -116,6 +116,7 @@ class BeamDecoder:
         self.seconds_per_frame = seconds_per_frame
         self.options = options or BeamOptions()
         self.lm = lm
+        self.phrases = phrases
         self.weights = weights or Weights()
         self.confidence = confidence or ConfidenceModel()
         self._known = build_knowledge(units, self.weights, lm, lexicon, phrases)
@@ -163,6 +164,8 @@ class BeamDecoder:
 
     def stable_prefix(self, state: BeamState) -> str:
         """The words that no further audio will change."""
+        if self._known.words:
+            return ""  # of pronunciations: only at the end is it known which words they are
         tokens = self._search.stable_tokens(state.snapshot)
         words = split_words(tokens, self.units)
         open_word = bool(words) and words[-1][2] == len(tokens)  # the last word may still go on

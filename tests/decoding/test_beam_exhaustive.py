@@ -15,12 +15,12 @@ from reference_knowledge import ReferenceKnowledge
 from reference_search import ReferenceSearch
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import Phrases
 from asr.decoding.knowledge.tables import Weights
 from asr.decoding.search.state import Settings
 from asr.lm.automaton import build_model
 from asr.lm.kneser_ney import train_ngrams
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import BLANK_SYMBOL, Units
 
 CASES = 150

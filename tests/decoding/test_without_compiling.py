@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import Phrases
 from asr.lm.automaton import build_model
 from asr.lm.kneser_ney import train_ngrams
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import BLANK_SYMBOL, Units
 
 CHARACTERS = Units("characters", [BLANK_SYMBOL, " ", *"abcd"])

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.knowledge.factors import EITHER, INSIDE, SEPARATOR, WORD_BEGIN, Fusion, UnitModel, WordModel
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.look_ahead import LookAhead
 from asr.decoding.knowledge.phrase_automaton import no_phrases
 from asr.decoding.knowledge.phrases import Phrases
@@ -19,6 +18,7 @@ from asr.decoding.knowledge.vocabulary import check_phrases, missing_units, miss
 from asr.errors import DecodingError
 from asr.lm.ngram import CONTEXT, EMPTY, SLOT, UNIGRAM, UNKNOWN_ID, NGramArrays, NGramModel
 from asr.lm.text import lm_symbols
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import BLANK, Units
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.look_ahead import LookAhead
 from asr.decoding.knowledge.spelling_graph import START, spell
 from asr.decoding.knowledge.tables import Weights, build_knowledge
 from asr.lm.automaton import build_model
 from asr.lm.kneser_ney import train_ngrams
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import BLANK_SYMBOL, Units
 
 CHARACTERS = Units("characters", [BLANK_SYMBOL, " ", *"abcd"])
