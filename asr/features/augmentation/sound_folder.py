@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.audio.finding import SUFFIXES
+from asr.audio.finding import OF_LIBSNDFILE
 from asr.audio.reading import audio_info
 from asr.corpus.utterance import Utterance
 from asr.errors import AsrError, CorpusError
@@ -44,7 +44,7 @@ class SoundFolder:
         remedy = f"name a folder of {what}"
         if not Path(folder).is_dir():
             raise CorpusError(folder, "is not a folder", remedy)
-        paths = sorted(path for path in Path(folder).rglob(pattern) if path.suffix.lower() in SUFFIXES)
+        paths = sorted(path for path in Path(folder).rglob(pattern) if path.suffix.lower() in OF_LIBSNDFILE)
         if not paths:
             raise CorpusError(folder, f"holds no audio files that match '{pattern}'", remedy)
         pieces = [piece for path in paths for piece in _pieces(path)]
