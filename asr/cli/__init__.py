@@ -16,6 +16,7 @@ from asr.cli.lm import app as lm_app
 from asr.cli.prepare import prepare
 from asr.cli.score import CONTEXT as SCORE_CONTEXT
 from asr.cli.score import score
+from asr.cli.serve import serve
 from asr.cli.shard import shard
 from asr.cli.train import average, train
 from asr.cli.transcribe import transcribe
@@ -62,6 +63,8 @@ app.command("average")(average)
 app.command("decode")(decode)
 app.command("tune")(tune)
 app.command("transcribe", cls=WhisperCommand)(transcribe)
+app.command("serve")(serve)
+app.command("transcribe")(transcribe)
 app.add_typer(lm_app, name="lm")
 app.command("align")(align)
 app.command("export")(export)

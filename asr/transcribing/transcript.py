@@ -181,6 +181,17 @@ def merged(transcripts: dict[str, Transcript]) -> Transcript:
     )
 
 
+def joined(parts: Sequence[Transcript], duration: float) -> Transcript:
+    """One transcript of parts that follow each other, their times in the recording already; see `Transcript.moved`."""
+    segments = [segment for part in parts for segment in part.segments]
+    return Transcript(
+        " ".join(part.text for part in parts if part.text),
+        duration,
+        [replace(segment, id=number) for number, segment in enumerate(segments)],
+        [skipped for part in parts for skipped in part.skipped],
+    )
+
+
 def _moved(segment: Segment, seconds: float) -> Segment:
     words = [Word(w.text, _sum(w.start, seconds), _sum(w.end, seconds), w.confidence) for w in segment.words]
     return replace(segment, start=_sum(segment.start, seconds), end=_sum(segment.end, seconds), words=words)
