@@ -75,7 +75,7 @@ class Server:
         yield
         self.guarded.closing = True
         for _ in range(round(self.limits.drain_seconds / 0.1)):
-            if self.service.under_way == 0:
+            if self.guarded.under_way == 0:
                 break
             await asyncio.sleep(0.1)
         await asyncio.to_thread(self.scheduler.close)
@@ -91,13 +91,13 @@ class Server:
         @app.get("/ready", tags=["operation"])
         async def ready() -> Response:
             """200 where another request would be taken now."""
-            room = self.models.ready and self.service.under_way < self.limits.waiting
+            room = self.models.ready and self.guarded.under_way < self.limits.waiting
             return JSONResponse({"ready": room}, 200 if room else 503)
 
         @app.get("/metrics", tags=["operation"])
         async def metrics() -> Response:
             """For Prometheus."""
-            self.metrics.queue.set(self.service.under_way)
+            self.metrics.queue.set(self.guarded.under_way)
             return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
         @app.post("/models/{name}/reload", tags=["operation"])

@@ -12,6 +12,7 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from asr.serving.limits import Limits
@@ -23,7 +24,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 OPEN_PATHS = ("/health", "/ready", "/")  # need no key: they tell nothing
-COUNTED_PATHS = ("/v1/audio/transcriptions", "/v1/models", "/health", "/ready", "/metrics", "/")
+TRANSCRIBE = "/v1/audio/transcriptions"
+COUNTED_PATHS = (TRANSCRIBE, "/v1/models", "/health", "/ready", "/metrics", "/")
 
 
 class TooLarge(Exception):
@@ -52,6 +54,7 @@ class Guard:
     def __init__(self, app: App, limits: Limits, metrics: Metrics, keys: Sequence[str] = ()) -> None:
         self.app, self.limits, self.metrics, self.keys = app, limits, metrics, [key.encode() for key in keys]
         self.closing = False
+        self.under_way = 0  # transcriptions that wait or are worked on
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one connection's request."""
@@ -84,17 +87,21 @@ class _Request:
         self.guard, self.scope, self._receive, self._send = guard, scope, receive, send
         self.id = uuid.uuid4().hex[:12]
         self.started = time.perf_counter()
-        self.taken, self.status, self.begun = 0, 0, False
+        self.taken, self.status, self.whole = 0, 0, False
+        self.cause: tuple[int, str, str] | None = None
 
     async def run(self) -> None:
         """Refuse it, or have it answered; in any case count and log it."""
+        transcribes = self.scope["path"] == TRANSCRIBE
+        refusal = self._refusal(transcribes)
+        self.guard.under_way += transcribes
         try:
-            refusal = self._refusal()
             if refusal is not None:
                 await self._refuse(*refusal)
             else:
                 await self._answer()
         finally:
+            self.guard.under_way -= transcribes
             path = self.scope["path"] if self.scope["path"] in COUNTED_PATHS else "other"
             seconds = time.perf_counter() - self.started
             self.guard.metrics.requests.labels(path, str(self.status or 499)).inc()
@@ -104,11 +111,13 @@ class _Request:
                 "bytes": self.taken, "seconds": round(seconds, 3),
             }))  # fmt: skip
 
-    def _refusal(self) -> tuple[int, str, str] | None:
+    def _refusal(self, transcribes: bool) -> tuple[int, str, str] | None:
         if self.guard.closing:
             return 503, "the server is shutting down; try another one or later", "server_error"
         if not self.guard._allowed(self.scope):
             return 401, "the API key is missing or unknown; send 'Authorization: Bearer KEY'", "invalid_request_error"
+        if transcribes and self.guard.under_way >= self.guard.limits.waiting:
+            return 503, f"{self.guard.under_way} recordings are waiting already; try again", "server_error"
         announced = dict(self.scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > self.guard.limits.upload_bytes:
             return 413, self._too_large(), "invalid_request_error"
@@ -118,28 +127,30 @@ class _Request:
         return f"the request is over {self.guard.limits.upload_bytes} bytes; send a shorter or compressed recording"
 
     async def _answer(self) -> None:
-        try:
+        """Have the application answer; it takes a body that breaks off for a mistake of the client, so we say why."""
+        with suppress(TooLarge, Silent):
             await self.guard.app(self.scope, self._counted, self._noted)
-        except TooLarge:
-            await self._refuse(413, self._too_large(), "invalid_request_error")
-        except Silent:
-            seconds = self.guard.limits.silent_seconds
-            await self._refuse(408, f"no data came for {seconds:g} s; send the body without pauses", "timeout")
+        if self.cause is not None:
+            await self._refuse(*self.cause)
 
     async def _counted(self) -> Message:
         try:
-            message = await asyncio.wait_for(self._receive(), None if self.begun else self.guard.limits.silent_seconds)
+            message = await asyncio.wait_for(self._receive(), None if self.whole else self.guard.limits.silent_seconds)
         except asyncio.TimeoutError:
+            seconds = self.guard.limits.silent_seconds
+            self.cause = 408, f"no data came for {seconds:g} s; send the body without pauses", "timeout"
             raise Silent from None
         if message["type"] == "http.request":
             self.taken += len(message.get("body", b""))
-            if not message.get("more_body", False):
-                self.begun = True  # from here on, only a disconnection can come
+            self.whole = not message.get("more_body", False)  # then only a disconnection can come
             if self.taken > self.guard.limits.upload_bytes:
+                self.cause = 413, self._too_large(), "invalid_request_error"
                 raise TooLarge
         return message
 
     async def _noted(self, message: Message) -> None:
+        if self.cause is not None:
+            return
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", []), (b"x-request-id", self.id.encode())]

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from asr.decoding.decoder import Decoder
 from asr.errors import AsrError, UsageError
 from asr.serving.scheduler import Job
@@ -96,6 +98,7 @@ class Models:
         if name not in self.directories:
             raise UsageError(name, "is not a model of this server", f"choose from {', '.join(self.directories)}")
         recognizer = load_recognizer(self.directories[name], threads=self.threads)
+        recognizer.transcribe_batch([np.zeros(recognizer.sample_rate, np.float32)])  # what compiles, compiles now
         self.loaded[name] = ServedModel(name, recognizer)
         LOGGER.info("model %s is loaded", name)
 

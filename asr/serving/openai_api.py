@@ -45,13 +45,11 @@ class Service:
         models: see there.
         scheduler: computes.
         limits: see there.
-        under_way: requests that wait or are worked on.
     """
 
     models: Models
     scheduler: Scheduler
     limits: Limits
-    under_way: int = 0
 
 
 def routes(service: Service) -> APIRouter:
@@ -89,28 +87,17 @@ def routes(service: Service) -> APIRouter:
         stream: Annotated[bool, Form(description="Server-sent events.")] = False,
     ) -> Response:
         """Transcribe a recording."""
-        if service.under_way >= service.limits.waiting:
-            return JSONResponse(
-                error_body(f"{service.under_way} requests are waiting; try again", "server_error", "overloaded"),
-                BUSY, {"Retry-After": "5"},
-            )  # fmt: skip
         if not service.models.ready:
             body = error_body("the models are still loading; try again", "server_error", "loading")
             return JSONResponse(body, BUSY, {"Retry-After": "2"})
         if timestamp_granularities and response_format != "verbose_json":
             raise UsageError("timestamp_granularities", "needs response_format=verbose_json", "ask for that")
         work = _Work(service, service.models.get(model), phrases_of(prompt))
-        service.under_way += 1
-        try:
-            samples = await work.read(file)
-            if stream:
-                # The stream ends the work and counts it down, not this function.
-                return StreamingResponse(work.events(samples), media_type="text/event-stream")
-            transcript = await _unless_gone(request, work.whole(samples))
-            return _response(transcript, response_format, timestamp_granularities or ["segment"], language)
-        finally:
-            if not work.streaming:
-                service.under_way -= 1
+        samples = await work.read(file)
+        if stream:
+            return StreamingResponse(work.events(samples), media_type="text/event-stream")
+        transcript = await _unless_gone(request, work.whole(samples))
+        return _response(transcript, response_format, timestamp_granularities or ["segment"], language)
 
     return router
 
@@ -120,7 +107,6 @@ class _Work:
 
     def __init__(self, service: Service, model: ServedModel, phrases: list[str]) -> None:
         self.service, self.model, self.phrases = service, model, phrases
-        self.streaming = False
 
     async def read(self, file: UploadFile) -> np.ndarray:
         """Samples (N,) at the model's rate; refused before decoding where the header says that they are too many.
@@ -163,7 +149,6 @@ class _Work:
 
     async def events(self, samples: np.ndarray) -> AsyncIterator[str]:
         """Server-sent events: a delta a piece, then exactly one that says it is done, or an error."""
-        self.streaming = True
         text = ""
         try:
             async with aclosing(self.transcripts(samples)) as parts:  # type: ignore[type-var]
@@ -177,8 +162,6 @@ class _Work:
             yield _event({"type": "transcript.text.done", "text": text, "usage": usage})
         except AsrError as error:
             yield _event({"type": "error", **error_body(str(error), "server_error")})
-        finally:
-            self.service.under_way -= 1
 
 
 async def _unless_gone(request: Request, work: Any) -> Transcript:

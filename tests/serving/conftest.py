@@ -12,6 +12,7 @@ pytest.importorskip("fastapi", reason="the server needs: pip install 'asr[server
 from tests_serving import running
 
 from asr.audio.reading import encode_audio
+from asr.transcribing.recognizer import Recognizer
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +45,9 @@ def client(serving):
     """An HTTP client of that server."""
     with httpx.Client(base_url=f"http://{serving[1]}", timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def recognizer(model_folder):
+    """The server's model without the server."""
+    return Recognizer.load(model_folder, device="cpu")

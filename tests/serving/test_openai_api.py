@@ -46,7 +46,7 @@ def test_a_stream_ends_with_exactly_one_done(serving, recording, expected):
     events = list(client.audio.transcriptions.create(model="toy", file=("a.wav", recording), stream=True))
     assert [event.type for event in events].count("transcript.text.done") == 1
     assert events[-1].text == expected == "".join(event.delta for event in events[:-1])
-    assert serving[0].service.under_way == 0
+    assert serving[0].guarded.under_way == 0
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_a_bad_event_stream_never_counts_as_under_way(client, recording, serving
     with client.stream("POST", PATH, files=upload(recording), data={"stream": "true"}) as answer:
         lines = [line for line in answer.iter_lines() if line]
     assert json.loads(lines[-1].removeprefix("data: "))["type"] == "transcript.text.done"
-    assert serving[0].service.under_way == 0
+    assert serving[0].guarded.under_way == 0
