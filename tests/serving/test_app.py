@@ -67,13 +67,15 @@ def test_keys_are_needed_but_for_health_and_the_page(model_folder, recording):
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_body_over_the_limit_is_refused_while_it_arrives(model_folder, announced):
     def blocks():
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
         for _ in range(100):
             yield bytes(10_000)
 
     with running({"toy": model_folder}, limits=Limits(upload_bytes=50_000)) as (_, address):
         content = bytes(1_000_000) if announced else blocks()
         try:
-            answer = httpx.post(f"http://{address}{PATH}", content=content)
+            kind = {"Content-Type": "multipart/form-data; boundary=b"}
+            answer = httpx.post(f"http://{address}{PATH}", content=content, headers=kind)
             assert answer.status_code == 413
         except httpx.WriteError:  # the server has answered and closed while we were still writing
             pass
