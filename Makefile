@@ -13,7 +13,7 @@ $(READY): pyproject.toml
 	  { echo "asr needs Python 3.10 to 3.13; run 'make PYTHON=python3.12 $(MAKECMDGOALS)'" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
-	$(BIN)/pip install -q -e '.[dev,digits,phones]'
+	$(BIN)/pip install -q -e '.[dev,digits,phones,server]'
 	touch $(READY)
 
 demo: $(READY)
