@@ -33,7 +33,11 @@ def find(words):
     return command
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.name != "experiments.md"],  # history: its commands were those of their day
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_commands_and_options_exist(page):
     for text in commands(page):
         cleaned = re.sub(r"[\[\]{}()]", " ", text.replace("...", " "))
