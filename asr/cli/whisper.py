@@ -26,8 +26,7 @@ def plain_flags(arguments: list[str]) -> list[str]:
         argument = rest.pop(0)
         if argument == "--":
             return [*found, argument, *rest]
-        given, equals, value = argument.partition("=")
-        name = given.replace("_", "-")
+        name, equals, value = argument.partition("=")
         if name in YES_AND_NO and (value in VALUES if equals else bool(rest) and rest[0] in VALUES):
             argument = "--" + VALUES[value if equals else rest.pop(0)] + name[2:]
         found.append(argument)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from asr.kernels.compile import compiled
+from numba import njit
 
-fused: Any = compiled(nogil=True, error_model="numpy", fastmath={"contract"})
+from asr.kernels.cache import keep_by_contents
+
+keep_by_contents()
+fused: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 # The same, merged into the caller: a tile's sums then stay in registers from one call to the next.
-fused_inline: Any = compiled(nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
+fused_inline: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")

@@ -67,7 +67,10 @@ class _LogPartition(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, log_probs: Tensor, lengths: Tensor, denominator: Denominator) -> Tensor:
         wanted = ctx.needs_input_grad[0]
-        kernels = compiled_kernels() if log_probs.device.type == "cpu" else None
+        on_cpu = log_probs.device.type == "cpu"
+        if on_cpu and (lengths > log_probs.shape[1]).any():
+            raise ValueError(f"a length lies outside log_probs of shape {tuple(log_probs.shape)}")
+        kernels = compiled_kernels() if on_cpu else None
         if kernels is not None:
             values, slopes = kernels.log_partitions(log_probs.detach(), lengths, denominator.graph, wanted)
         else:

@@ -46,7 +46,7 @@ class Denominator:
 
     def __init__(self, ngram: NGramModel, units: Units) -> None:
         symbols = lm_symbols(units)
-        foreign = [word for word in ngram.words if word not in (UNKNOWN, BEGIN, END) and word not in symbols[1:]]
+        foreign = sorted(set(ngram.words) - {UNKNOWN, BEGIN, END, *symbols[1:]})
         if foreign:
             raise TrainingError(
                 "training.denominator",

@@ -51,7 +51,8 @@ class GraphTensors(NamedTuple):
 
         targets = np.repeat(np.arange(len(graph.units)), np.diff(graph.arcs_into))
         # A node that others back off to before it does so itself must be complete by then: cut where that begins.
-        cuts, met = [0], set()
+        cuts: list[int] = [0]
+        met: set[int] = set()
         for place, (longer, shorter) in enumerate(zip(graph.longer.tolist(), graph.shorter.tolist(), strict=True)):
             if longer in met:
                 cuts.append(place)
