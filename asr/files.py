@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+LONGEST_NAME = 255  # bytes, of most file systems
+
+
+def _temporary(path: Path, kind: str = "tmp") -> Path:
+    """A hidden name beside `path` that is this process's own, and as short as names must be."""
+    ending = f".{os.getpid()}.{kind}"
+    name = os.fsencode(path.name)
+    if 1 + len(name) + len(ending) > LONGEST_NAME:
+        name = hashlib.sha256(name).hexdigest().encode()
+    return path.with_name(f".{os.fsdecode(name)}{ending}")
 
 
 @contextmanager
@@ -20,7 +32,7 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         with temporary.open(mode, encoding=None if "b" in mode else "utf-8") as stream:
             yield stream
@@ -37,7 +49,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it takes the place of `path`, on failure it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
@@ -46,7 +58,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     if path.exists():
-        old = path.with_name(f".{path.name}.{os.getpid()}.old")
+        old = _temporary(path, "old")
         path.rename(old)
         temporary.rename(path)
         shutil.rmtree(old)

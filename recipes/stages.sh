@@ -20,6 +20,8 @@ usage: recipes/$recipe/run.sh [flags]
   --expdir DIR       experiment (default exp/$recipe)
   --config FILE      configuration (default conf/$recipe.yaml)
   --init DIR         model folder whose fitting weights to begin training with (default: none)
+  --units KIND       characters, words, bpe or phones (default: of the configuration); give phones a --data and an
+                     --expdir of their own
   --seed N           random seed (default: of the configuration)
   --set KEY=VALUE    override a setting of the configuration, repeatable
 TEXT
@@ -39,7 +41,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 last=$((${#names[@]} - 1))
 stage=0 stop_stage=$last skip_stages="" nj="" ngpu="" corpus="" init="" seed="" settings=()
-data="data/$recipe" expdir="exp/$recipe" config="conf/$recipe.yaml"
+data="data/$recipe" expdir="exp/$recipe" config="conf/$recipe.yaml" units="" language="${language:-en-us}"
 while [ $# -gt 0 ]; do
   case "$1" in
     --*=*)
@@ -50,7 +52,7 @@ while [ $# -gt 0 ]; do
   flag=${1//_/-}
   case "$flag" in
     -h|--help) usage; exit 0 ;;
-    --stage|--stop-stage|--skip-stages|--nj|--ngpu|--corpus|--data|--expdir|--config|--init|--seed|--set)
+    --stage|--stop-stage|--skip-stages|--nj|--ngpu|--corpus|--data|--expdir|--config|--init|--units|--seed|--set)
       [ $# -ge 2 ] || wrong_usage "$flag needs a value" ;;
     *) wrong_usage "unknown flag $1" ;;
   esac
@@ -66,6 +68,7 @@ while [ $# -gt 0 ]; do
     --expdir) expdir=$(of_caller "$2") ;;
     --config) config=$(of_caller "$2") ;;
     --init) init=$(of_caller "$2") ;;
+    --units) units=$2 ;;
     --seed) seed=$2 ;;
     --set) settings+=(--set "$2") ;;
   esac
@@ -82,9 +85,11 @@ done
 for number in $skip_stages; do
   [ "$number" -le "$last" ] || wrong_usage "there is no stage $number to skip: the last one is $last"
 done
+case "$units" in ""|characters|words|bpe|phones) ;; *) wrong_usage "'$units' is no kind of units" ;; esac
 [ -f "$config" ] || wrong_usage "there is no configuration $config"
 nj=${nj:-$(getconf _NPROCESSORS_ONLN)}
 case "$ngpu" in "") device=(--device auto) ;; 0) device=(--device cpu) ;; *) device=(--device cuda) ;; esac
+[ -z "$units" ] || settings+=(--set "units.kind=$units")
 [ -z "$seed" ] || settings+=(--set "seed=$seed")
 from=()
 [ -z "$corpus" ] || from=(--corpus "$corpus")
@@ -100,6 +105,23 @@ compute_features() {
     [ "$set" != train ] || speeds=config
     asr features "$data/$set.jsonl" --out "$data/features/$set" --config "$config" --speeds "$speeds" --nj "$nj"
   done
+}
+
+# Stage "units": the inventory of the training text; of phones after a lexicon of the words of train and dev.
+make_units() {
+  if [ "$units" = phones ]; then
+    settings+=(--set "units.language=$language")
+    asr lexicon "$data/train.jsonl" "$data/dev.jsonl" --language "$language" --out "$data/lexicon.txt"
+  fi
+  asr units "$data/train.jsonl" --out "$data/units.txt" --config "$config" ${settings[@]+"${settings[@]}"}
+}
+
+# lm_lexicon LM: of phones, the words of a language model and how they are said, for stages after it as ${lexicon[@]}
+lexicon=()
+lm_lexicon() {
+  [ "$units" = phones ] || return 0
+  lexicon=(--lexicon "$expdir/lexicon.txt")
+  asr lexicon "$1" --like "$data/lexicon.txt" --units "$data/units.txt" --language "$language" --out "$expdir/lexicon.txt"
 }
 
 train_model() {

@@ -3,11 +3,12 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import asr.cli
-from asr.__main__ import hyphenate, run
+from asr.__main__ import run
 
 HEAVY = ("torch", "torchaudio", "librosa", "numba", "jiwer", "scipy", "matplotlib", "soundfile", "numpy")
 
@@ -99,6 +100,106 @@ def test_a_bug_is_one_line_unless_asked_for(monkeypatch, capsys):
         run(["--verbose", "train"])
 
 
-def test_underscores_in_names_but_not_in_values():
-    assert hyphenate("--beam_size=a_b") == "--beam-size=a_b"
-    assert hyphenate("some_file") == "some_file"
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--frame_seconds", "0.03", "a_b.jsonl"], "a_b.jsonl"),
+        (["--frame_seconds=0.03", "a_b.jsonl"], "a_b.jsonl"),
+        (["--", "--my_file.jsonl"], "--my_file.jsonl"),
+        (["--frame-seconds", "0.03", "--", "--a_b"], "--a_b"),
+    ],
+)
+def test_underscores_in_names_but_not_in_values_or_behind_two_hyphens(arguments, expected, capsys):
+    assert run(["validate", *arguments]) == 1
+    assert f"asr: error: {expected}" in capsys.readouterr().err
+
+
+def test_values_of_options_are_left_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["validate", "m.jsonl", "--units", "--my_units"]) == 1
+    assert "asr: error: --my_units" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["transcribe", "", "--model", "m"], "argument 2"),
+        (["transcribe", "a.wav", "--model", ""], "the value of --model"),
+        (["transcribe", "a.wav", "--model", "m", "-o", ""], "the value of -o"),
+        (["prepare", "own", "--folder=", "--out", "d"], "the value of --folder"),
+        ([""], "argument 1"),
+    ],
+)
+def test_nothing_is_not_the_current_folder(arguments, what, capsys):
+    assert run(arguments) == 2
+    assert capsys.readouterr().err == f"asr: error: {what} is empty; was a variable meant that holds nothing?\n"
+
+
+def in_shell(line, *arguments, code="from asr.__main__ import main; main(sys.argv[1:])", **variables):
+    """A process of its own, whose standard streams the shell line rearranges."""
+    program = f"import sys; sys.argv[1:1] = {list(arguments)!r}; {code}"
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(asr.cli.__file__).parents[2]), **variables}
+    command = ["sh", "-c", f'"$0" -c "$1" {line}', sys.executable, program]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "log"),
+    [
+        (">&-", 1, "asr: error: standard output: is closed; open it, or send it to /dev/null\n"),
+        (">/dev/full", 1, "no space left on the device"),
+        ("2>&-", 0, ""),
+        ("| head -c 1 >/dev/null; exit 0", 0, ""),
+    ],
+)
+def test_closed_and_full_streams_are_one_line(line, code, log):
+    result = in_shell(line, "--help")
+    assert result.returncode == code
+    assert log in result.stderr
+    assert len(result.stderr.splitlines()) == (1 if log else 0)
+
+
+def test_a_closed_input_is_one_line(tmp_path):
+    work = "import asr.__main__ as m; m._mend_streams(); sys.stdin.buffer.read()"
+    result = in_shell("<&-", code=work)
+    assert "standard input" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bytes_out"),
+    [("ascii", "ü日"), ("utf-8:strict", "ü日"), ("latin-1", None), ("", "ü日")],
+)
+def test_no_terminal_fails_on_a_letter(encoding, bytes_out):
+    work = "from asr.__main__ import _mend_streams; _mend_streams(); print('ü日'); print(chr(0xDCE9), file=sys.stderr)"
+    variables = {"PYTHONIOENCODING": encoding} if encoding else {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    program = f"import sys; {work}".replace("ü日", "\\u00fc\\u65e5")
+    environment = {"PYTHONPATH": str(Path(asr.cli.__file__).parents[2]), "PYTHONUTF8": "0", **variables}
+    result = subprocess.run([sys.executable, "-X", "utf8=0", "-c", program], capture_output=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == (f"{bytes_out}\n".encode() if bytes_out else b"\xfc\\u65e5\n")
+    assert result.stderr in (b"\xe9\n", b"\\udce9\n")
+
+
+def test_being_terminated_leaves_no_temporary_file(tmp_path):
+    """A process of its own, stopped by SIGTERM while it writes."""
+    program = (
+        "import sys, time, asr.cli\n"
+        "from pathlib import Path\n"
+        "from asr.files import atomic_write\n"
+        "def work(**_):\n"
+        "    with atomic_write('out.txt') as stream:\n"
+        "        print('ready', flush=True)\n"
+        "        time.sleep(60)\n"
+        "asr.cli.app = work\n"
+        "from asr.__main__ import main\n"
+        "main(['x'])\n"
+    )
+    environment = {"PYTHONPATH": str(Path(asr.cli.__file__).parents[2])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert list(tmp_path.iterdir()) == []

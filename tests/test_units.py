@@ -99,3 +99,44 @@ def test_marks_say_what_a_unit_does_to_the_word_before_it():
     assert pieces.word_marks == [CONTINUES, CONTINUES, STARTS, CONTINUES]
     assert words.word_marks[1:] == [STARTS, STARTS]
     assert [units.join(units.symbols[2:]) for units in (characters, pieces, words)] == ["a", "ab", "one"]
+
+
+SAID = {"cat": [("k", "æ", "t")], "at": [("æ", "t"), ("ə", "t")]}
+
+
+@pytest.fixture
+def lexicon(tmp_path):
+    (tmp_path / "lexicon.txt").write_text("# of the toy\ncat k æ t\nat æ t\nat ə t\n")
+    return tmp_path / "lexicon.txt"
+
+
+def test_phones_are_those_of_the_training_words_in_all_their_pronunciations(lexicon):
+    config = UnitsConfig(kind="phones", language="en-us")
+    assert build_units(["at cat", "at"], config, lexicon).symbols == ["<blank>", "k", "t", "æ", "ə"]
+    assert build_units(["at"], config, lexicon).symbols == ["<blank>", "t", "æ", "ə"]
+    with pytest.raises(UnitsError, match=r"lacks 1 words of the training text: dog; build the lexicon"):
+        build_units(["dog at"], config, lexicon)
+    with pytest.raises(UnitsError, match="phones need to know how words are said"):
+        build_units(["at"], config, lexicon.with_name("none.txt"))
+
+
+def test_phones_spell_the_first_pronunciation_of_each_word():
+    units = Units("phones", ["<blank>", "k", "t", "æ", "ə"], lexicon=SAID)
+    assert units.encode("at cat") == [3, 2, 1, 3, 2]
+    assert units.decode([3, 2, 1]) == "æ t k"
+    assert units.missing("at dog") == ["dog"]
+    with pytest.raises(UnitsError, match=r"has words without a pronunciation: dog; add them to the lexicon"):
+        units.encode("at dog")
+    with pytest.raises(UnitsError, match="not among the phones"):
+        units.ids_of_phones("k ŋ")
+
+
+def test_phones_travel_with_their_language_and_lexicon(tmp_path):
+    Units("phones", ["<blank>", "k", "t", "æ", "ə"], language="en-us", lexicon=SAID).save(tmp_path / "a" / "units.txt")
+    units = Units.load(tmp_path / "a" / "units.txt")
+    assert (units.kind, units.language) == ("phones", "en-us")
+    assert units.pronunciations == SAID
+    units.save(tmp_path / "b" / "units.txt")
+    (tmp_path / "a" / "lexicon.txt").unlink()
+    assert Units.load(tmp_path / "a" / "units.txt").pronunciations == {}
+    assert Units.load(tmp_path / "b" / "units.txt").pronunciations == SAID

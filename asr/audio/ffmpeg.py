@@ -19,13 +19,15 @@ import numpy as np
 from asr.audio.sounds import Damage, skip_reading
 
 PROGRAM = "ffmpeg"
-# Beginnings of files that hold sound which libsndfile does not read, or reads in some encodings only.
+# Beginnings of files that hold sound which libsndfile does not read; of containers that it does read, those with other
+# encodings alone, so that a broken file is not decoded twice.
 BEGINNINGS = re.compile(
     rb"....(?:ftyp|moov|mdat|wide|free|skip)"  # MPEG-4, QuickTime, 3GP
     rb"|\x1aE\xdf\xa3"  # Matroska, WebM
     rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11"  # ASF: WMA, WMV
-    rb"|#!AMR|FLV\x01|\.RMF|wvpk|MAC |TTA1|MPCK|MP\+|DSD |OMG|ea3|OggS|fLaC|ID3|caff|\.snd|NIST"
-    rb"|RIFF....(?:WAVE|AVI )|RF64|FORM....AIF|\x00\x00\x01\xba|G...{187}G|0\x0b\x77"
+    rb"|#!AMR|FLV\x01|\.RMF|wvpk|MAC |TTA1|MPCK|MP\+|DSD |RIFF....AVI |\x00\x00\x01\xba|G.{187}G"
+    rb"|OggS.{0,200}(?:Speex|theora)|caff.{28}(?:aac|ac-3|\.mp3|ilbc)"
+    rb"|RIFF....WAVEfmt ....(?!\x01\0|\x02\0|\x03\0|\x06\0|\x07\0|\x11\0|\x31\0|\xfe\xff)"
     rb"|\xff[\xf0\xf1\xf8\xf9]|ADIF|\x0b\x77|\x7f\xfe\x80\x01|\x56[\xe0-\xff]",  # AAC, AC-3, DTS, LATM
     re.DOTALL,
 )

@@ -57,7 +57,7 @@ def read_promise(stream: BinaryIO) -> HeaderPromise:
         if head[:4] == b".snd":
             return _au_promise(head, size - position)
         if head[:7] == b"NIST_1A":
-            return _sphere_promise(head, size - position)
+            return _sphere_promise(head)
         if head[:16] == WAVE64 and head[24:28] == b"wave":
             return _wave64_promise(stream, position, size)
     except struct.error:
@@ -151,14 +151,8 @@ def _wave64_promise(stream: BinaryIO, begin: int, size: int) -> HeaderPromise:
     return HeaderPromise()
 
 
-def _sphere_promise(head: bytes, size: int) -> HeaderPromise:
+def _sphere_promise(head: bytes) -> HeaderPromise:
     count = re.search(rb"^sample_count -i (\d{1,12})\s*$", head, re.MULTILINE)
     coding = re.search(rb"^sample_coding -s\d+ (\S+)", head, re.MULTILINE)
     shortened = coding is not None and b"shorten" in coding[1]
-    if count is None:
-        return HeaderPromise(shortened=shortened)
-    fields = dict(re.findall(rb"^(\w+) -i (\d{1,9})\s*$", head, re.MULTILINE))
-    frame_bytes = int(fields.get(b"channel_count", 1)) * int(fields.get(b"sample_n_bytes", 0))
-    follow = max(0, size - SPHERE_HEADER_BYTES - int(count[1]) * frame_bytes) if not shortened else 0
-    unclaimed = follow // frame_bytes if frame_bytes else 0
-    return HeaderPromise(frames=int(count[1]), shortened=shortened, unclaimed_frames=unclaimed)
+    return HeaderPromise(frames=int(count[1]) if count else None, shortened=shortened)

@@ -104,7 +104,7 @@ def _open_file(stream: BinaryIO, name: str, stack: ExitStack, *, ours: bool, pat
 def _open_parts(stream: BinaryIO, name: str, layout: Layout) -> Opened:
     cuts: list[str] = []
     if len(layout.parts) > 1:
-        log.info("%s: %d recordings joined in one file; reading them one after another", name, len(layout.parts))
+        log.warning("%s: %d recordings joined in one file; reading them one after another", name, len(layout.parts))
     joined = JoinedSound(stream, layout.parts, lambda file, part: cuts.append(_cut_of(read_promise(file), part)))
     return Opened(joined, name, next(filter(None, cuts), "") or layout.cut)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from asr.audio.opening import Source, open_sound
-from asr.audio.stream import FULL_SCALE, notice_resampling, open_stream, warn_of_clipping
+from asr.audio.stream import FULL_SCALE, count_frames, notice_resampling, open_stream, warn_of_clipping
 from asr.errors import AudioError
 from asr.files import atomic_write
 
@@ -49,6 +49,17 @@ def audio_info(source: Source) -> AudioInfo:
         if sound.frames < 0:
             return AudioInfo(sound.sample_rate, sound.channels, -1, float("inf"))
         return AudioInfo(sound.sample_rate, sound.channels, sound.frames, sound.frames / sound.sample_rate)
+
+
+def audio_duration(source: Source) -> float:
+    """Seconds of a recording, counted by decoding it where it does not state them.
+
+    Raises:
+        AudioError: missing, unreadable or not audio.
+    """
+    with open_sound(source) as opened:
+        sound = opened.sound
+        return (sound.frames if sound.frames >= 0 else count_frames(sound)) / sound.sample_rate
 
 
 def read_audio(

@@ -212,7 +212,7 @@ def open_stream(
         return stream
 
 
-def audio_frames(sound: Sound) -> int:
+def count_frames(sound: Sound) -> int:
     """Samples of one channel of a recording that does not state them, counted by decoding it."""
     frames = 0
     try:

@@ -7,6 +7,7 @@ Shapes: N utterances.
 
 from __future__ import annotations
 
+import logging
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,9 @@ from asr.corpus.utterance import Utterance
 from asr.errors import TrainingError, UnitsError
 from asr.packed import PackedRows, PackedStrings, Packer, as_array
 from asr.units import Units, required_frames
+
+LOGGER = logging.getLogger("asr")
+PHONES = "phones"  # field of a manifest: what was said, chosen among the pronunciations of the words
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,9 @@ class SetRows:
         kept = order[last]
         if np.array_equal(kept, np.arange(len(self.names))):
             return self
+        if len(kept) < len(order):
+            again = next(name for name, following in pairwise(self.names.take(order)) if name == following)
+            LOGGER.warning("%d ids stand twice, %s first; the last utterance counts", len(order) - len(kept), again)
         names, labels = self.names.take(kept), self.labels.take(kept)
         return SetRows(names, labels, self.needed[kept], self.outside[kept], self.speakers, self.synthetic)
 
@@ -99,8 +106,14 @@ class SetRows:
 
 
 def spell(utterance: Utterance, units: Units, *, strict: bool) -> list[int] | None:
-    """Labels of an utterance; None where the text is outside the units and that may be."""
+    """Labels of an utterance; None where the text is outside the units and that may be.
+
+    Of phones, those that the utterance names (`phones` in the manifest, see `asr align --phones`) rather than the first
+    pronunciation of each word.
+    """
     try:
+        if units.kind == "phones" and PHONES in utterance.extra:
+            return units.ids_of_phones(str(utterance.extra[PHONES]))
         return units.encode(utterance.text)
     except UnitsError as error:
         if strict:

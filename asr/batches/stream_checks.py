@@ -79,14 +79,15 @@ def _check_characters(index: ShardIndex, units: Units) -> None:
 
 def _check_feasible(index: ShardIndex, units: Units, config: ExperimentConfig) -> None:
     """Whether every target fits its output frames; a text is read only where the index leaves doubt."""
-    # Pieces of BPE are never more than characters, but for the sign that begins the first word.
-    extra = int(units.kind == "bpe")
+    # Pieces of BPE are never more than characters, but for the sign that begins the first word; a letter may be three
+    # phones (X).
+    extra, most = int(units.kind == "bpe"), 3 if units.kind == "phones" else 1
     plan = StreamPlan(index, config, 0)
     names, frames, targets = [], [], []
     for shard_number in range(len(index.entry.shards)):
         records = index.members(shard_number)
         have = -(-plan.frames(records, 0) // config.model.time_reduction)
-        for row in np.flatnonzero(have < records["needed"].astype(np.int64) + extra):
+        for row in np.flatnonzero(have < most * records["needed"].astype(np.int64) + extra):
             utterance = utterance_at(index, shard_number, int(row))
             names.append(utterance.id)
             frames.append(int(have[row]))

@@ -11,6 +11,7 @@ from asr.cli.decode import decode
 from asr.cli.download import download
 from asr.cli.export import export
 from asr.cli.features import features
+from asr.cli.lexicon import lexicon
 from asr.cli.lm import app as lm_app
 from asr.cli.prepare import prepare
 from asr.cli.score import CONTEXT as SCORE_CONTEXT
@@ -24,13 +25,19 @@ from asr.cli.units import units
 from asr.cli.validate import validate
 from asr.cli.whisper import WhisperCommand
 
+
+def hyphenated(name: str) -> str:
+    """`--beam-size` for `--beam_size`; names of options alone come here, not their values or what follows `--`."""
+    return name.replace("_", "-")
+
+
 app = typer.Typer(
     name="asr",
     help="Train a speech recogniser on your own recordings, transcribe with it, and score it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": hyphenated},
 )
 
 
@@ -48,6 +55,7 @@ app.command("convert")(convert)
 app.command("score", context_settings=SCORE_CONTEXT)(score)
 app.command("features")(features)
 app.command("shard")(shard)
+app.command("lexicon")(lexicon)
 app.command("units")(units)
 app.add_typer(check_app, name="check")
 app.command("train")(train)

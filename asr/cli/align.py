@@ -15,6 +15,10 @@ def align(
     model: Model,
     out: Annotated[Path, typer.Option(help="CTM file to write.")],
     features: Annotated[Path | None, typer.Option(help="Feature store; computed from the audio otherwise.")] = None,
+    phones: Annotated[
+        Path | None,
+        typer.Option(help="Of phones: manifest to write with the pronunciation that was said, to train on."),
+    ] = None,
     device: Device = None,
     threads: Threads = 0,
 ) -> None:
@@ -23,6 +27,6 @@ def align(
     from asr.transcribing.choosing import DecoderChoice, load_recognizer
 
     recognizer = load_recognizer(model, DecoderChoice(beam=0), device=device, threads=threads)
-    summary = align_set(recognizer, manifest, out, features=features)
+    summary = align_set(recognizer, manifest, out, features=features, phones=phones)
     print(f"{out}\t{summary.aligned} utterances\tmean log-probability of a unit {summary.score_per_unit:.4f}")
     raise typer.Exit(1 if summary.failed else 0)

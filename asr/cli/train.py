@@ -42,7 +42,10 @@ def train(
         experiment, data, exp, resume=resume, device=device, threads=threads, init=init, deterministic=deterministic
     )
     if in_front():
-        print(f"{summary.model}\tdev WER {summary.dev.wer:.2f} %\t{summary.epochs} epochs\t{summary.updates} updates")
+        print(
+            f"{summary.model}\tdev {summary.error_rate} {summary.dev.wer:.2f} %"
+            f"\t{summary.epochs} epochs\t{summary.updates} updates"
+        )
 
 
 def experiment_of(

@@ -26,7 +26,8 @@ def plain_flags(arguments: list[str]) -> list[str]:
         argument = rest.pop(0)
         if argument == "--":
             return [*found, argument, *rest]
-        name, equals, value = argument.partition("=")
+        given, equals, value = argument.partition("=")
+        name = given.replace("_", "-")
         if name in YES_AND_NO and (value in VALUES if equals else bool(rest) and rest[0] in VALUES):
             argument = "--" + VALUES[value if equals else rest.pop(0)] + name[2:]
         found.append(argument)

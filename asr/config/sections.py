@@ -86,8 +86,9 @@ class FeatureConfig(Section):
 class UnitsConfig(Section):
     """What the network spells with."""
 
-    kind: Literal["characters", "words", "bpe"] = "characters"
+    kind: Literal["characters", "words", "bpe", "phones"] = "characters"
     size: int = Field(500, ge=2, description="number of BPE pieces")
+    language: str = Field("en-us", description="of phones: espeak-ng's name of it; empty asks a dictionary alone")
 
 
 class ModelConfig(Section):

@@ -21,6 +21,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from asr.audio.finding import OF_LIBSNDFILE
 from asr.errors import CorpusError, DownloadError, UsageError
 from asr.files import atomic_write
 
@@ -29,7 +30,6 @@ log = logging.getLogger("asr")
 ATTEMPTS = 5
 TIMEOUT = 60.0  # seconds without a byte before an attempt is given up
 BLOCK_BYTES = 1 << 20
-AUDIO_SUFFIXES = (".wav", ".flac", ".sph", ".opus", ".ogg", ".mp3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def obtain(archive: Archive, home: Path) -> None:
     download(archive.url, archive_path, archive.checksum)
     log.info("unpacking %s", archive_path)
     unpack(archive_path, home, archive.strip)
-    found = sum(1 for path in (home / archive.folder).rglob("*") if path.suffix in AUDIO_SUFFIXES)
+    found = sum(1 for path in (home / archive.folder).rglob("*") if path.suffix.lower() in OF_LIBSNDFILE)
     if archive.recordings and found != archive.recordings:
         reason = f"unpacks to {found} recordings, not {archive.recordings}"
         raise DownloadError(archive_path, reason, "remove it and run the command again")

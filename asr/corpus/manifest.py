@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ def read_manifest(path: str | Path) -> Iterator[Utterance]:
     path = Path(path)
     folder = path.parent.absolute()
     try:
-        with path.open(encoding="utf-8") as stream:
+        with path.open(encoding="utf-8-sig") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
                     yield parse_line(line, folder, f"{path}:{number}")
@@ -52,6 +53,22 @@ def load_manifest(path: str | Path) -> list[Utterance]:
         CorpusError: as `read_manifest`, or there are none.
     """
     return list(Manifest(Path(path)))
+
+
+def load_distinct(path: str | Path) -> list[Utterance]:
+    """All utterances of a manifest in which every id stands once.
+
+    Raises:
+        CorpusError: as `load_manifest`, or an id stands twice.
+    """
+    utterances = load_manifest(path)
+    counts = Counter(utterance.id for utterance in utterances)
+    doubled = [name for name, count in counts.items() if count > 1]
+    if doubled:
+        more = f" and {len(doubled) - 1} more do" if len(doubled) > 1 else ""
+        remedy = "give each utterance its own id; 'asr validate --fix' keeps the first of each"
+        raise CorpusError(path, f"the id {doubled[0]} stands {counts[doubled[0]]} times{more}", remedy)
+    return utterances
 
 
 @dataclass(frozen=True)
@@ -206,7 +223,7 @@ class ManifestLines:
         self._stream.seek(self._offsets[number])
         place = f"{self.path}, utterance {number + 1}"
         try:
-            return parse_line(self._stream.readline().decode("utf-8"), self._folder, place)
+            return parse_line(self._stream.readline().decode("utf-8-sig"), self._folder, place)
         except UnicodeDecodeError as error:
             raise CorpusError(place, f"is not UTF-8 text ({error.reason})", "save it as UTF-8") from None
 

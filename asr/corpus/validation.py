@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -24,11 +25,12 @@ log = logging.getLogger("asr")
 SPAN_TOLERANCE = 0.01  # seconds an utterance may pass its recording's end: times are written with few digits
 SILENCE_PEAK = 1e-3  # -60 dB of full scale
 WINDOW_OVERHANG = 0.015  # seconds lost to the last 25 ms window, which must fit whole at a 10 ms step
+JOINERS = "\u200c\u200d"  # part of the spelling in Persian and Indian scripts
 FRAME_SECONDS = 0.04  # one output frame of the usual model: 10 ms features, four to one
 Kind = Literal[
     "doubled id", "unreadable audio", "empty audio", "span", "silence", "clipping", "characters", "too short",
     "no text", "shared speaker", "shared id", "shared text",
-    "no features", "too long", "constant", "doubled audio", "shared audio", "repeated text",
+    "letters", "no features", "too long", "constant", "doubled audio", "shared audio", "repeated text",
 ]  # fmt: skip
 
 
@@ -139,14 +141,18 @@ def check_text(utterance: Utterance, line: int, units: Units | None, frames: int
             "no text", utterance.id, "has no text; fine in a noise or test set, useless in training", "nothing"
         )
         return
+    yield from _check_letters(utterance, text, line)
     missing = units.missing(text) if units is not None else []
     if missing:
         listed = " ".join(f"{symbol!r}" for symbol in missing)
         case = other_case(text, units) if units is not None else ""
         remedy = f"they are written in {case}" if case else "normalise the text or build the units anew"
         message = f"{listed} outside the units; {remedy}"
-        # Words and BPE spell what they do not know as <unk>, which is no harm where it is rare; characters cannot.
-        fatal = units is not None and (units.kind == "characters" or bool(case) or _nothing_known(text, missing, units))
+        # Words and BPE spell what they do not know as <unk>, which is no harm where it is rare; characters
+        # and phones cannot.
+        fatal = units is not None and (
+            units.kind in ("characters", "phones") or bool(case) or _nothing_known(text, missing, units)
+        )
         yield Offence("characters", utterance.id, message, "drop" if fatal else "nothing", line)
         if fatal:
             return
@@ -174,6 +180,18 @@ def _nothing_known(text: str, missing: list[str], units: Units) -> bool:
     if units.kind == "words":
         return len(missing) == len(set(text.split())) > 1
     return set(text) - {" "} == set(missing)
+
+
+def _check_letters(utterance: Utterance, text: str, line: int) -> Iterator[Offence]:
+    """Letters that look like others: two ways to write a text would be two units or two words."""
+    hidden = sorted({letter for letter in text if unicodedata.category(letter) == "Cf" and letter not in JOINERS})
+    if hidden:
+        listed = " ".join(f"U+{ord(letter):04X}" for letter in hidden)
+        message = f"has invisible characters ({listed}); remove them from the text"
+        yield Offence("letters", utterance.id, message, "nothing", line)
+    if not unicodedata.is_normalized("NFC", text):
+        message = "has letters with combining marks where there is one character for both; normalise the text to NFC"
+        yield Offence("letters", utterance.id, message, "nothing", line)
 
 
 def _check_audio(utterance: Utterance, line: int) -> Iterator[Offence]:

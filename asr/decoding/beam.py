@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.decoder import Search
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import Phrases
-from asr.decoding.knowledge.tables import Weights, build_knowledge, reweighted
+from asr.decoding.knowledge.tables import Weights, build_knowledge
 from asr.decoding.paths.alignment import place_tokens
-from asr.decoding.plain_search import PlainSearch
-from asr.decoding.reference_knowledge import ReferenceKnowledge
 from asr.decoding.results.confidence import ConfidenceModel, word_features
 from asr.decoding.results.hypothesis import Hypothesis, Word
 from asr.decoding.results.readings import Reading, Span, distinct
 from asr.decoding.results.times import split_words
 from asr.decoding.search.session import BeamSearch
-from asr.decoding.search.workspace import Settings
+from asr.decoding.search.state import Settings
 from asr.errors import DecodingError
-from asr.kernels.compile import COMPILES
 from asr.lm.ngram import NGramModel
+from asr.lm.text import lm_symbols
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import Units
 
 READINGS_FOR_CONFIDENCE = 16
 SMALLEST_DISCOUNT = 1e-40  # of no importance beside any score that a beam may hold, yet not 0
-MOST_SPARED = 15  # prefixes in the beam; among more it takes longer to find those that are outdone than they take
-WIDE = 2 * MOST_SPARED  # a narrower beam is often full, and what is found in it would depend on who makes room when
 
 
 @dataclass(frozen=True)
@@ -63,12 +58,9 @@ class BeamOptions:
                 raise DecodingError(name, f"{getattr(self, name)} is out of range", remedy)
 
     def settings(self) -> Settings:
-        """The pruning settings of the compiled search."""
+        """The pruning settings of the search, the same whatever is returned of what it finds."""
         ratio = math.exp(-self.beam_threshold)
-        rivals_wanted = self.words or self.nbest > 1
-        discount = max(ratio, SMALLEST_DISCOUNT) if rivals_wanted else 0.0
-        spared = 0 if rivals_wanted or self.beam < WIDE else MOST_SPARED
-        return Settings(int(self.beam), float(self.token_threshold), ratio, discount, spared)
+        return Settings(int(self.beam), float(self.token_threshold), ratio, max(ratio, SMALLEST_DISCOUNT))
 
 
 @dataclass(frozen=True)
@@ -124,25 +116,20 @@ class BeamDecoder:
         self.seconds_per_frame = seconds_per_frame
         self.options = options or BeamOptions()
         self.lm = lm
+        self.phrases = phrases
         self.weights = weights or Weights()
         self.confidence = confidence or ConfidenceModel()
-        self._given = lm, lexicon, phrases
         self._known = build_knowledge(units, self.weights, lm, lexicon, phrases)
-        self._search = self._make_search()
+        self._search = BeamSearch(units, self.options.settings(), self._known)
 
     def changed(self, *, options: BeamOptions | None = None, weights: Weights | None = None) -> BeamDecoder:
         """A decoder with other options or weights that shares this one's language model, lexicon and phrases."""
         other = copy.copy(self)
         other.options, other.weights = options or self.options, weights or self.weights
         if weights is not None:
-            other._known = replace(self._known, fusion=reweighted(self._known.fusion, weights))
-        other._search = other._make_search()
+            other._known = self._known.weighed(weights)
+        other._search = BeamSearch(self.units, other.options.settings(), other._known)
         return other
-
-    def _make_search(self) -> Search:
-        if COMPILES:
-            return BeamSearch(self.units, self.options.settings(), self._known)
-        return PlainSearch(ReferenceKnowledge(self.units, self.weights, *self._given), self.options.settings())
 
     def decode(self, log_probs: NDArray[np.floating]) -> list[Hypothesis]:
         """Decode a whole utterance.
@@ -156,8 +143,6 @@ class BeamDecoder:
         Raises:
             DecodingError: wrong shape, NaN, rows that are not normalised, or no possible reading.
         """
-        if self.options.nbest == 1 and not self.options.words:
-            return [self._hypothesis(self._search.best(log_probs), [], log_probs)]
         self._search.begin()
         self._search.run(log_probs)
         return self._hypotheses(log_probs)
@@ -179,6 +164,8 @@ class BeamDecoder:
 
     def stable_prefix(self, state: BeamState) -> str:
         """The words that no further audio will change."""
+        if self._known.words:
+            return ""  # of pronunciations: only at the end is it known which words they are
         tokens = self._search.stable_tokens(state.snapshot)
         words = split_words(tokens, self.units)
         open_word = bool(words) and words[-1][2] == len(tokens)  # the last word may still go on
@@ -197,7 +184,16 @@ class BeamDecoder:
     def _hypothesis(self, reading: Reading, rivals: list[Reading], log_probs: NDArray[np.floating]) -> Hypothesis:
         words = self._words(reading, rivals, log_probs) if self.options.words and reading.text else []
         acoustic_score = reading.score - reading.log_gain
-        return Hypothesis(reading.text, reading.score, words, reading.tokens, acoustic_score, reading.lm_score)
+        return Hypothesis(reading.text, reading.score, words, reading.tokens, acoustic_score, self._lm_score(reading))
+
+    def _lm_score(self, reading: Reading) -> float:
+        """Natural-log probability, unweighted, that the language model gives a reading; 0 without one."""
+        if self.lm is None:
+            return 0.0
+        if self._known.fusion.word_model is not None:
+            return self.lm.score(reading.text.split())
+        symbols = lm_symbols(self.units)
+        return self.lm.score([symbols[token] for token in reading.tokens])
 
     def confidence_features(self, log_probs: NDArray[np.floating]) -> tuple[list[str], NDArray[np.float64]]:
         """The words of the best hypothesis and what their confidence is made of, (n, 3): to fit a calibration on."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.results.hypothesis import Hypothesis
-
-if TYPE_CHECKING:
-    from asr.decoding.results.readings import Reading  # brings numba, which greedy decoding does without
 
 FloatArray = NDArray[np.floating]
 
@@ -27,39 +24,4 @@ class Decoder(Protocol):
         Raises:
             DecodingError: wrong shape, NaN, or rows that are not normalised.
         """
-        ...
-
-
-class Search(Protocol):
-    """A prefix beam search as `BeamDecoder` runs it: compiled (`BeamSearch`) or not (`PlainSearch`).
-
-    T: frames, V: units. What `save` gives is the search's own affair.
-    """
-
-    def best(self, log_probs: FloatArray) -> Reading:
-        """The best reading of a whole utterance (T, V)."""
-        ...
-
-    def begin(self) -> None:
-        """Forget what this thread searched before, and start an utterance."""
-        ...
-
-    def run(self, log_probs: FloatArray, frames_before: int = 0) -> None:
-        """Go on through a block (T, V)."""
-        ...
-
-    def save(self) -> Any:
-        """Put the search aside."""
-        ...
-
-    def restore(self, snapshot: Any) -> None:
-        """Go on with a search that was put aside."""
-        ...
-
-    def readings(self, log_probs: FloatArray, texts: int, rivals: int = 0) -> list[Reading]:
-        """The best readings if the utterance (T, V) ends here, best first; at least one."""
-        ...
-
-    def stable_tokens(self, snapshot: Any) -> list[int]:
-        """Units that every reading begins with, whatever comes."""
         ...

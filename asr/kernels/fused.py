@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+from asr.kernels.compile import compiled
 
-from asr.kernels.cache import keep_by_contents
-
-keep_by_contents()
-fused: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+fused: Any = compiled(nogil=True, error_model="numpy", fastmath={"contract"})
 # The same, merged into the caller: a tile's sums then stay in registers from one call to the next.
-fused_inline: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
+fused_inline: Any = compiled(nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from asr.errors import DecodingError, UsageError
 from asr.files import atomic_directory
-from asr.kernels.compile import Integer, inlined, kernel
+from asr.kernels.compile import Integer, allocating, kernel
 
 UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
 UNKNOWN_ID, BEGIN_ID, END_ID = 0, 1, 2
@@ -43,7 +42,7 @@ class NGramArrays(NamedTuple):
     vocabulary_size: int
 
 
-@inlined
+@kernel
 def first_slot(key: Integer, slots: int) -> int:
     """Where the search for `key` begins: the high half of a Fibonacci hash, scaled to the number of slots."""
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
@@ -52,19 +51,19 @@ def first_slot(key: Integer, slots: int) -> int:
     return int(np.int64((high * np.uint64(slots)) >> np.uint64(32)))
 
 
-@inlined
+@kernel
 def bit_of_word(word: Integer) -> Integer:
     """A word as a set of words, one bit of 64 for many of them."""
     return np.uint64(1) << ((np.uint64(word) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(58))
 
 
-@inlined
+@kernel
 def key_of(vocabulary_size: int, state: Integer, word: Integer) -> Integer:
     """The key of the n-gram of a state's words and one more."""
     return np.int64(state) * np.int64(vocabulary_size) + np.int64(word)
 
 
-@inlined
+@kernel
 def find_ngram(slots: np.ndarray, key: Integer) -> int:
     """The slot of a key, or -1."""
     slot = first_slot(key, slots.shape[0])
@@ -94,7 +93,7 @@ def ngram_step(
     return total + unigrams[word]["log_prob"], np.int64(unigrams[word]["next_state"])
 
 
-@njit(cache=True)
+@allocating
 def ngram_score_all(
     slots: np.ndarray, unigrams: np.ndarray, contexts: np.ndarray, vocabulary_size: int, state: int, words: np.ndarray
 ) -> np.ndarray:

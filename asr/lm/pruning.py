@@ -14,9 +14,9 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-from numba import njit
 
 from asr.errors import UsageError
+from asr.kernels.compile import allocating
 from asr.lm.automaton import LOG10, build_model, number_states
 from asr.lm.ngram import BEGIN_ID, ngram_step
 from asr.lm.tables import NGramTable, NGramTables, select
@@ -110,7 +110,7 @@ def _lower_probs(tables: NGramTables, orders: Iterable[int]) -> list[np.ndarray]
     return probs
 
 
-@njit(cache=True)
+@allocating
 def _probs_after(
     slots: np.ndarray, unigrams: np.ndarray, contexts: np.ndarray, vocabulary_size: int, states: np.ndarray,
     words: np.ndarray,

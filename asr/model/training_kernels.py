@@ -36,12 +36,14 @@ def takes_the_threads(hidden: int, device: torch.device, precision: str) -> bool
 @cache
 def compiled_kernels() -> ModuleType | None:
     """`asr.model.cpu` where it is there and can be compiled."""
-    try:
-        from asr.kernels.compile import COMPILES
+    from asr.kernels.compile import COMPILES
 
-        if not COMPILES:
-            return None
-        from asr.model import cpu
-    except ImportError:
+    if not COMPILES:
         return None
-    return cpu
+    try:
+        import asr.model.cpu as kernels
+    except ModuleNotFoundError as error:
+        if error.name != "asr.model.cpu":  # the folder is there, and something in it is wrong
+            raise
+        return None
+    return kernels

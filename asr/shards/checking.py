@@ -127,7 +127,7 @@ class _Checker:
         return lengths
 
     def _text(self, utterance: Utterance, place: str, length: int, units: Units) -> Iterator[Fault]:
-        missing = units.missing(utterance.text) if units.kind == "characters" else []
+        missing = units.missing(utterance.text) if units.kind in ("characters", "phones") else []
         if missing:
             listed = " ".join(map(repr, missing))
             yield Fault(place, f"{utterance.id} has {listed} outside the units; normalise the texts, write anew")

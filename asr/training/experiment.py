@@ -39,12 +39,13 @@ LOGGER = logging.getLogger("asr")
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """Where the model is and how it did on the dev set."""
+    """Where the model is and how it did on the dev set; `error_rate` names what `dev.wer` is."""
 
     model: Path
     dev: ValidationResult
     epochs: int
     updates: int
+    error_rate: str = "WER"
 
 
 def train_experiment(
@@ -109,8 +110,8 @@ def train_experiment(
         weights = world.once(lambda: average_weights(trainer.averaged_paths()))
         model.load_state_dict(weights)
         result = validate(model, dev, units, chosen, world, denominator)
-        LOGGER.info("average of %d epochs: dev WER %.2f %%", len(trainer.averaged_paths()), result.wer)
-        summary = TrainingSummary(experiment / "model", result, len(history), trainer.progress.step)
+        LOGGER.info("average of %d epochs: dev %s %.2f %%", len(trainer.averaged_paths()), units.error_rate, result.wer)
+        summary = TrainingSummary(experiment / "model", result, len(history), trainer.progress.step, units.error_rate)
         if world.leads:
             save_model(summary.model, weights, config, units, normaliser, _card(config, data, train, dev, summary))
             dismiss(experiment)
@@ -148,7 +149,8 @@ units in `units.txt`.
 * Training data: {data.name}, {facts.utterances} utterances, {facts.seconds / 3600:.2f} h, {facts.speakers} speakers\
 {" (synthetic speech)" if facts.synthetic else ""}
 * Licence of the data: {config.licence}
-* Dev set: {len(dev.utterances)} utterances, greedy WER {summary.dev.wer:.2f} %, CER {summary.dev.cer:.2f} %
+* Dev set: {len(dev.utterances)} utterances, greedy {summary.error_rate} {summary.dev.wer:.2f} %,\
+ CER {summary.dev.cer:.2f} %
 * Seed {config.seed}, {summary.epochs} epochs, {summary.updates} updates
 * Command: `asr train --config config.yaml --data {data.name} --exp EXPERIMENT`
 """

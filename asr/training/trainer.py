@@ -246,8 +246,8 @@ class Trainer:
         progress.history.append(EpochResult(progress.epoch, result.wer, result.loss))
         self._record("dev", epoch=progress.epoch + 1, wer=result.wer, cer=result.cer, loss=result.loss)
         LOGGER.info(
-            "epoch %d of %d: dev WER %.2f %%, CER %.2f %%, loss %.3f",
-            progress.epoch + 1, settings.epochs, result.wer, result.cer, result.loss,
+            "epoch %d of %d: dev %s %.2f %%, CER %.2f %%, loss %.3f",
+            progress.epoch + 1, settings.epochs, self.units.error_rate, result.wer, result.cer, result.loss,
         )  # fmt: skip
         if self.world.leads:
             prune_epochs(self.checkpoints, choose_epochs(progress.history, settings.average, settings.average_by))
@@ -262,7 +262,9 @@ class Trainer:
         best = min(history, key=lambda result: (result.wer, result.epoch))
         stop = self.progress.epoch - best.epoch > patience
         if stop:
-            LOGGER.info("stopping: no better dev WER than %.2f %% for %d epochs", best.wer, patience)
+            LOGGER.info(
+                "stopping: no better dev %s than %.2f %% for %d epochs", self.units.error_rate, best.wer, patience
+            )
         return stop
 
     def _log(self, tally: Tally) -> None:

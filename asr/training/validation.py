@@ -1,4 +1,4 @@
-"""How a model does on a set while it is trained: greedy word error rate and loss."""
+"""How a model does on a set while it is trained: greedy error rate of words (of phones: of phones), and loss."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BATCHING = BatchingConfig(seconds=120.0, utterances=16)
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """Word and character error rate in percent, and mean loss a label in nats."""
+    """Word (of phones, phone) and character error rate in percent, and mean loss a label in nats."""
 
     wer: float
     cer: float
@@ -62,7 +62,7 @@ def validate(
     owners = deal(padded_seconds(items, plan), world.size)
     own = [batch for batch, rank in zip(plan, owners, strict=True) if rank == world.rank]
     shares = world.gather(_decode(model, examples, own, units, device, denominator))
-    return world.once(lambda: _score(examples, plan, shares))
+    return world.once(lambda: _score(examples, plan, shares, units))
 
 
 @torch.inference_mode()
@@ -95,12 +95,16 @@ def _decode(
     return judged
 
 
-def _score(examples: Examples, plan: Sequence[Sequence[str]], shares: Sequence[Judged]) -> ValidationResult:
+def _score(
+    examples: Examples, plan: Sequence[Sequence[str]], shares: Sequence[Judged], units: Units
+) -> ValidationResult:
     """Rates and mean loss over all shares; the losses are added in the order of the plan, whoever computed them."""
     hypotheses = {name: text for share in shares for name, text in share.texts.items()}
     by_name = {name: loss for share in shares for name, loss in share.losses.items()}
     losses = [by_name[name] for batch in plan for name in batch if name in by_name]
     references = {name: utterance.text for name, utterance in examples.utterances.items()}
+    if units.kind == "phones":  # without the decoder's lexicon there are no words to compare
+        references = {name: units.decode(examples.rows.target(name) or []) for name in references}
     result = score(references, hypotheses)
     loss = sum(losses) / len(losses) if losses else float("nan")
     return ValidationResult(100 * result.wer, 100 * result.cer, loss)

@@ -12,7 +12,6 @@ from asr.transcribing.recognizer import Recognizer, load_network
 
 if TYPE_CHECKING:
     from asr.decoding.from_files import DecoderRecipe
-    from asr.decoding.knowledge.phrases import Phrases
 
 LM, LEXICON, CONFIDENCE = "lm", "lexicon.txt", "confidence.json"  # in a model directory; all optional
 
@@ -64,10 +63,12 @@ def load_recognizer(
     trained = read_model_files(model)
     choice = choice or DecoderChoice()
     _refuse_useless(trained, choice)
-    phrases = load_phrases(trained, choice.hotwords)
     recipe = decoder_recipe(trained, choice)
     network = load_network(trained, device, threads=threads, int8=int8)
-    return Recognizer(trained, recipe() if recipe else None, phrases, recipe, network)
+    if recipe is None:
+        return Recognizer(trained, network=network)
+    decoder = recipe()
+    return Recognizer(trained, decoder, decoder.phrases, recipe, network)
 
 
 def decoder_recipe(trained: ModelFiles, choice: DecoderChoice) -> DecoderRecipe | None:
@@ -77,10 +78,12 @@ def decoder_recipe(trained: ModelFiles, choice: DecoderChoice) -> DecoderRecipe 
 
 
 def _beam_width(trained: ModelFiles, choice: DecoderChoice) -> int:
-    """Width of the beam search; 0 is greedy decoding."""
+    """Width of the beam search; 0 is greedy decoding, which phones, of which only a lexicon makes words, never get."""
+    settings = trained.config.decoding
+    if trained.units.kind == "phones":
+        return choice.beam or settings.beam
     if choice.beam is not None:
         return choice.beam
-    settings = trained.config.decoding
     return settings.beam if settings.decoder == "beam" else 0
 
 
@@ -124,12 +127,3 @@ def _beam_recipe(trained: ModelFiles, choice: DecoderChoice, beam: int) -> Decod
 
 def _existing(path: Path) -> Path | None:
     return path if path.exists() else None
-
-
-def load_phrases(trained: ModelFiles, hotwords: Path | None) -> Phrases | None:
-    """The phrases of a hotword file, spelled in the model's units."""
-    if hotwords is None:
-        return None
-    from asr.decoding.knowledge.phrases import Phrases, read_phrases
-
-    return Phrases(read_phrases(hotwords), trained.units)

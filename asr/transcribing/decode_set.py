@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.corpus.manifest import load_manifest
+from asr.corpus.manifest import load_distinct
 from asr.corpus.utterance import Utterance
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.vocabulary import check_references
 from asr.decoding.parallel import Outcome, decode_all
 from asr.decoding.paths.log_probs import LogProbs, write_log_probs
@@ -25,6 +24,7 @@ from asr.features.store import FeatureStore
 from asr.files import atomic_write
 from asr.model.files import UNITS
 from asr.progress import track
+from asr.pronunciation.lexicon import Lexicon
 from asr.scoring.reading.trn import trn_line
 from asr.transcribing.log_probs import utterance_log_probs
 from asr.transcribing.recognizer import Recognizer
@@ -86,7 +86,7 @@ def decode_set(
         FeatureError: the store lacks an utterance.
     """
     out = Path(out)
-    utterances = load_manifest(manifest)
+    utterances = load_distinct(manifest)
     if recognizer.recipe is not None and recognizer.recipe.lexicon is not None:
         check_references((utterance.text for utterance in utterances), Lexicon.from_file(recognizer.recipe.lexicon))
     store = FeatureStore.open(features, recognizer.trained.config.features) if features is not None else None

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from asr.audio.finding import SUFFIXES, look_through, printable
 from asr.audio.reading import audio_info, read_audio, resample
 from asr.errors import AudioError, UsageError
 
 LOGGER = logging.getLogger("asr")
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".aiff", ".aif", ".au", ".caf", ".w64"})
 STDIN = "-"
 MOST_STDIN_BYTES = 2**30
-SHOWN = 3  # files passed over that are named
 Channels = Literal["mix", "split"] | int
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """An input: its path ("-" is standard input) and the name of its output, without suffix."""
+    """An input: its path ("-" is standard input), the name of its output, without suffix, and why it cannot be read,
+    where that is known."""
 
     path: str
     output: Path
+    problem: str = ""
 
     @property
     def shown(self) -> str:
-        """The path as it can be printed, whatever bytes it is made of."""
-        return os.fsencode(self.path).decode("utf-8", "replace")
+        """The path as it can be printed in one line, whatever bytes it is made of."""
+        return printable(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Selection:
         Raises:
             AudioError: it cannot be read, or has no such span or channel.
         """
+        if recording.problem:
+            raise AudioError(recording.shown, recording.problem, "check its permissions")
         source = _standard_input() if recording.path == STDIN else recording.path
         if self.raw is not None:
             return [Track(self._raw(source, self.raw, sample_rate))]
@@ -126,7 +129,7 @@ def find_recordings(inputs: Sequence[str | Path]) -> list[Recording]:
     """Expand folders (recursively, in order of name) and give every recording an output name of its own.
 
     Raises:
-        UsageError: a folder without audio, or an empty name.
+        UsageError: a folder without audio, an empty name, or standard input twice.
     """
     found: list[Recording] = []
     for given in inputs:
@@ -139,23 +142,52 @@ def find_recordings(inputs: Sequence[str | Path]) -> list[Recording]:
             found += _in_folder(folder)
         else:
             found.append(Recording(str(given), Path(folder.stem)))
-    return found
+    if sum(recording.path == STDIN for recording in found) > 1:
+        raise UsageError(STDIN, "stands for standard input, which can be read once", "give it once")
+    return _told_apart(found)
 
 
 def _in_folder(folder: Path) -> list[Recording]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    audio = [path for path in files if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
-    if not audio:
+    content = look_through(folder)
+    if not content.recordings and not content.closed:
         raise UsageError(folder, "holds no audio files", f"known suffixes: {' '.join(sorted(SUFFIXES))}")
-    if passed := sorted(set(files) - set(audio)):
-        named = ", ".join(str(path.relative_to(folder)) for path in passed[:SHOWN])
-        more = ", ..." if len(passed) > SHOWN else ""
-        LOGGER.info("%s: passed over %d files that are hidden or no audio: %s%s", folder, len(passed), named, more)
-    return [Recording(str(path), path.relative_to(folder).with_suffix("")) for path in audio]
+    content.tell(folder)
+    recordings = [Recording(str(path), path.relative_to(folder).with_suffix("")) for path in content.recordings]
+    for path, reason in content.closed:
+        recordings.append(Recording(str(path), path.relative_to(folder), f"is a folder that cannot be read ({reason})"))
+    return recordings
+
+
+def _told_apart(recordings: list[Recording]) -> list[Recording]:
+    """Outputs of the same name get the recording's suffix, such as x.wav and x.flac, and then the folder it lies in."""
+    for longer in (_with_suffix, _with_folder):
+        paths: dict[Path, set[str]] = defaultdict(set)
+        for recording in recordings:
+            paths[recording.output].add(recording.path)
+        recordings = [
+            replace(recording, output=longer(recording)) if len(paths[recording.output]) > 1 else recording
+            for recording in recordings
+        ]
+    return recordings
+
+
+def _with_suffix(recording: Recording) -> Path:
+    return recording.output.with_name(Path(recording.path).name)
+
+
+def _with_folder(recording: Recording) -> Path:
+    parent = Path(recording.path).absolute().parent.name
+    return Path(parent) / recording.output.name if parent else recording.output
 
 
 def _standard_input() -> io.BytesIO:
     content = sys.stdin.buffer.read(MOST_STDIN_BYTES + 1)
     if len(content) > MOST_STDIN_BYTES:
         raise AudioError("standard input", "is over 1 GiB", "save it to a file and give its name")
-    return io.BytesIO(content)
+    return _StandardInput(content)
+
+
+class _StandardInput(io.BytesIO):
+    """What came through standard input, with a name for messages."""
+
+    name = "standard input"

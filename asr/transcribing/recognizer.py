@@ -22,7 +22,7 @@ from asr.config.sections import BatchingConfig
 from asr.decoding.paths.greedy import GreedyDecoder
 from asr.errors import AudioError, UsageError
 from asr.features.filterbank import Filterbank
-from asr.model.files import ModelFiles, read_model_files
+from asr.model.files import UNITS, ModelFiles, read_model_files
 from asr.model.onnx_network import OnnxNetwork
 from asr.transcribing.transcript import Transcript, transcript_of
 
@@ -48,7 +48,7 @@ class Recognizer:
 
     Args:
         trained: the model.
-        decoder: turns log-probabilities into text; greedy when None.
+        decoder: turns log-probabilities into text; when None greedy, of phones a beam search with the model's lexicon.
         phrases: that the decoder boosts, to report which of them were heard.
         recipe: builds the same decoder in other processes; without one only this process decodes.
         network: computes the log-probabilities; ONNX Runtime when None.
@@ -64,7 +64,7 @@ class Recognizer:
     ) -> None:
         self.trained = trained
         self.phrases = phrases
-        self.decoder: Decoder = decoder or GreedyDecoder(trained.units, trained.seconds_per_frame)
+        self.decoder: Decoder = decoder or _plain_decoder(trained)
         self.recipe = recipe
         self.network: Network = network or OnnxNetwork(trained)
         self.filterbank = Filterbank(trained.config.features)
@@ -200,3 +200,12 @@ def gpu_is_there() -> bool:
     count = ctypes.c_int(0)
     counted = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
     return counted and count.value > 0 and find_spec("torch") is not None
+
+
+def _plain_decoder(trained: ModelFiles) -> Decoder:
+    """Greedy; phones are no text, and become words by the model's lexicon."""
+    if trained.units.kind != "phones":
+        return GreedyDecoder(trained.units, trained.seconds_per_frame)
+    from asr.decoding.from_files import DecoderRecipe
+
+    return DecoderRecipe(trained.directory / UNITS, trained.seconds_per_frame)()

@@ -18,7 +18,7 @@ stage_1() {
 
 stage_2() { compute_features train dev test; }
 
-stage_3() { asr units "$data/train.jsonl" --out "$data/units.txt" --config "$config"; }
+stage_3() { make_units; }
 
 stage_4() { train_model; }
 

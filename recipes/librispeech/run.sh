@@ -30,7 +30,7 @@ stage_1() {
 
 stage_2() { compute_features train dev test; }
 
-stage_3() { asr units "$data/train.jsonl" --out "$data/units.txt" --config "$config"; }
+stage_3() { make_units; }
 
 stage_4() { train_model; }
 
@@ -49,8 +49,11 @@ stage_7() {
 stage_8() {
   decode_greedily dev
   local dev="$expdir/decode_dev_greedy"
-  asr tune "$dev/log_probs.npz" --ref "$dev/ref.trn" --lm "$expdir/lm3" --out "$expdir/tune_lm3" --nj "$nj"
-  asr export --model "$expdir/model" --lm "$expdir/lm3" --tuned "$expdir/tune_lm3" --out "$expdir/model_lm3"
+  lm_lexicon "$expdir/lm3"
+  asr tune "$dev/log_probs.npz" --ref "$dev/ref.trn" --lm "$expdir/lm3" ${lexicon[@]+"${lexicon[@]}"} \
+    --out "$expdir/tune_lm3" --nj "$nj"
+  asr export --model "$expdir/model" --lm "$expdir/lm3" --tuned "$expdir/tune_lm3" \
+    ${lexicon[@]+"${lexicon[@]}"} --out "$expdir/model_lm3"
 }
 
 stage_9() {

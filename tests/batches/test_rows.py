@@ -10,7 +10,7 @@ from asr.batches.rows import SetRows, spell
 from asr.config.sections import UnitsConfig
 from asr.corpus.utterance import Utterance
 from asr.errors import UnitsError
-from asr.units import build_units, required_frames
+from asr.units import Units, build_units, required_frames
 
 UNITS = build_units(["abc d"], UnitsConfig())
 
@@ -67,3 +67,16 @@ def test_an_utterance_costs_its_letters_and_a_few_bytes(turned):
     assert len(rows) == count
     assert kept < letters + 30
     assert peak < 4 * letters
+
+
+def test_phones_that_an_utterance_names_are_its_target():
+    units = Units("phones", ["<blank>", "k", "t", "æ"], lexicon={"at": [("æ", "t"), ("t",)]})
+    utterances = [
+        Utterance("a", "x.wav", 0.0, 1.0, text="at"),
+        Utterance("b", "x.wav", 0.0, 1.0, text="at", extra={"phones": "t"}),
+        Utterance("c", "x.wav", 0.0, 1.0, text="cat"),
+    ]
+    rows = SetRows.of(utterances, units, strict=False)
+    assert [rows.target(name) for name in "abc"] == [[3, 2], [2], None]
+    with pytest.raises(UnitsError, match="without a pronunciation: cat"):
+        SetRows.of(utterances, units, strict=True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.corpus.manifest import Manifest, load_manifest, read_manifest, write_manifest
+from asr.corpus.manifest import Manifest, ManifestLines, load_distinct, load_manifest, read_manifest, write_manifest
 from asr.corpus.utterance import Utterance
 from asr.errors import CorpusError
 
@@ -128,3 +128,17 @@ def test_leaving_out_everyone_is_no_error_but_an_empty_file_is(tmp_path):
     (tmp_path / "m.jsonl").write_text("\n")
     with pytest.raises(CorpusError, match="holds no utterances"):
         list(Manifest(tmp_path / "m.jsonl"))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path):
+    (tmp_path / "m.jsonl").write_text(f"\ufeff{GOOD_LINE}\r\n{GOOD_LINE.replace('a', 'b', 1)}\r\n", encoding="utf-8")
+    assert load_manifest(tmp_path / "m.jsonl")[0].id == "a"
+    assert ManifestLines(tmp_path / "m.jsonl")[0].id == "a"
+
+
+def test_doubled_ids_are_refused_where_each_must_be_its_own(tmp_path):
+    write_manifest(tmp_path / "m.jsonl", [utterance(tmp_path, id=name) for name in "abcab"])
+    with pytest.raises(CorpusError, match="the id a stands 2 times and 1 more do"):
+        load_distinct(tmp_path / "m.jsonl")
+    write_manifest(tmp_path / "m.jsonl", [utterance(tmp_path, id=name) for name in "abc"])
+    assert [each.id for each in load_distinct(tmp_path / "m.jsonl")] == ["a", "b", "c"]

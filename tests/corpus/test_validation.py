@@ -227,3 +227,24 @@ def test_what_two_sets_share(ours, theirs, same_speakers):
         assert f"{len(texts)} texts, of {count} of {len(ours)} utterances" in offences[-1].message
     for name, offence in zip(speakers, [o for o in offences if o.kind == "shared speaker"], strict=True):
         assert f"{sum(each.speaker == name for each in ours)} utterances are here" in offence.message
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("CAFE\u0301", "combining marks"),
+        ("CAF\u00c9\u200b", "invisible characters .U\\+200B"),
+        ("CAF\u00c9\ufeff", "invisible characters .U\\+FEFF"),
+        ("MA\u00adNANA", "invisible characters .U\\+00AD"),
+    ],
+)
+def test_letters_that_look_like_others_are_a_warning(good, tmp_path, text, says):
+    write_manifest(tmp_path / "m.jsonl", [replace(good, text=text)])
+    (offence,) = [o for o in validate(tmp_path / "m.jsonl") if o.kind == "letters"]
+    assert not offence.is_error
+    assert re.search(says, str(offence))
+
+
+@pytest.mark.parametrize("text", ["CAF\u00c9", "\u0645\u06cc\u200c\u0631\u0648\u0645", "\u0915\u094d\u200d\u0937"])
+def test_joiners_of_scripts_that_need_them_are_letters(good, tmp_path, text):
+    assert not [o for o in found(tmp_path / "m.jsonl", [replace(good, text=text)]) if o[0] == "letters"]

@@ -11,19 +11,19 @@ from functools import cache
 
 import numpy as np
 import pytest
+from reference_knowledge import ReferenceKnowledge
+from reference_search import ReferenceSearch
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.beam_reference import ReferenceSearch
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import Phrases
 from asr.decoding.knowledge.tables import Weights
-from asr.decoding.reference_knowledge import ReferenceKnowledge
-from asr.decoding.search.workspace import Settings
+from asr.decoding.search.state import Settings
 from asr.lm.automaton import build_model
 from asr.lm.kneser_ney import train_ngrams
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import BLANK_SYMBOL, Units
 
-CASES = 1000
+CASES = 150
 WIDE = BeamOptions(beam=5000, token_threshold=-1e9, beam_threshold=1e9, nbest=3)
 WEIGHTS = Weights(alpha=0.7, beta=0.4, unknown_penalty=1.5)
 

@@ -9,7 +9,6 @@ import pytest
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
 from asr.decoding.from_files import DecoderRecipe, shared
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import Phrases
 from asr.decoding.knowledge.tables import Weights
 from asr.decoding.results.confidence import ConfidenceModel
@@ -17,6 +16,7 @@ from asr.errors import AsrError, CorpusError, DecodingError, UnitsError
 from asr.lm.automaton import build_model
 from asr.lm.files import load_lm, save_lm
 from asr.lm.kneser_ney import train_ngrams
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import BLANK_SYMBOL, Units
 
 UNITS = Units("characters", [BLANK_SYMBOL, " ", *"abc"])

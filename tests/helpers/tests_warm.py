@@ -14,11 +14,11 @@ import torch
 from asr.batches.examples import Batch
 from asr.config.sections import ModelConfig, TrainingConfig
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import Phrases
 from asr.lm.automaton import build_model
 from asr.lm.kneser_ney import train_ngrams
 from asr.model.acoustic import AcousticModel
+from asr.pronunciation.lexicon import Lexicon
 from asr.training.processes.share import Share
 from asr.training.step.update import Updater
 from asr.units import BLANK_SYMBOL, Units

@@ -7,20 +7,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests_toy import toy_config
+from tests_toy import toy_config, write_toy_data
 
 from asr.config.experiment import save_config
+from asr.corpus.manifest import load_manifest
+from asr.decoding.from_files import DecoderRecipe
 from asr.errors import CheckpointError, FeatureError, TrainingError
+from asr.features.store import FeatureStore
 from asr.model.acoustic import AcousticModel
 from asr.model.directory import load_trained
+from asr.scoring.rates.wer import score
 from asr.training.checkpoint import list_checkpoints, load_newest
 from asr.training.experiment import train_experiment
 from asr.training.step import loss as objective
 from asr.training.step.update import Updater
 from asr.training.trainer import Trainer
+from asr.units import build_units
 
 WEIGHTS = "model/model.safetensors"
 TOOL = Path(__file__).parents[2] / "tools" / "kill_resume.py"
@@ -296,3 +302,25 @@ def test_the_log_has_what_one_looks_for(toy_data, tmp_path, caplog):
     assert [record["epoch"] for record in records if record["kind"] == "dev"] == [1, 2, 3]
     assert list((tmp_path / "exp" / "tensorboard").glob("events*"))
     assert "% padding" in (tmp_path / "exp" / "train.log").read_text()
+
+
+def test_a_model_of_phones_from_data_to_words(tmp_path):
+    """The toy's letters as phones: judged by phones in training, words by the lexicon of the model folder after it."""
+    data = write_toy_data(tmp_path / "data")
+    sets = [load_manifest(data / f"{name}.jsonl") for name in ("train", "dev")]
+    words = sorted({word for utterances in sets for u in utterances for word in u.text.split()})
+    (data / "lexicon.txt").write_text("".join(f"{word} {' '.join(word)}\n" for word in words))
+    config = toy_config(units={"kind": "phones", "language": ""}, training={"epochs": 12})
+    build_units([u.text for u in sets[0]], config.units, data / "lexicon.txt").save(data / "units.txt")
+    summary = train_experiment(config, data, tmp_path / "exp", device="cpu", threads=1)
+    assert summary.error_rate == "phone error rate" and summary.dev.wer < 20
+    model = load_trained(summary.model, "cpu")
+    decoder = DecoderRecipe(summary.model / "units.txt", model.seconds_per_frame)()
+    store = FeatureStore.open(data / "features" / "dev", config.features)
+    texts = {}
+    with torch.inference_mode():
+        for utterance in sets[1]:
+            features = model.normaliser(torch.from_numpy(np.array(store[utterance.id], np.float32)))
+            log_probs, _ = model.model(features.unsqueeze(0), torch.tensor([len(features)]))
+            texts[utterance.id] = decoder.decode(log_probs[0].numpy())[0].text
+    assert score({u.id: u.text for u in sets[1]}, texts).wer < 0.2

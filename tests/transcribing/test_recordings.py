@@ -112,10 +112,49 @@ def test_json_on_stdout_is_one_object_a_line(recognizer, recordings, capsys):
     assert [entry["audio"].endswith(".wav") for entry in objects] == [True] * 4
 
 
-def test_two_recordings_never_share_an_output_file(recognizer, recordings, tmp_path):
-    inputs = find_recordings([recordings / "a.wav", recordings / "deep" / "a.wav"])
+def outputs(inputs):
+    return [str(recording.output) for recording in find_recordings(inputs)]
+
+
+def test_two_recordings_never_share_an_output_file(tmp_path):
+    """The suffix tells them apart, and the folder where that does not; one name alone stays as it is."""
+    for name in ("a/x.wav", "a/x.flac", "a/y.wav", "b/x.wav", "b/deep/x.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    a, b = tmp_path / "a", tmp_path / "b"
+    assert outputs([a]) == ["x.flac", "x.wav", "y"]
+    assert outputs([a / "x.wav", b / "x.wav"]) == ["a/x.wav", "b/x.wav"]
+    assert outputs([a / "x.wav", a / "x.flac"]) == ["x.wav", "x.flac"]
+    assert outputs([b, a / "y.wav"]) == ["deep/x", "x", "y"]
+    assert outputs([a / "y.wav", a / "y.wav"]) == ["y", "y"]
+
+
+def test_what_cannot_be_told_apart_is_refused(recognizer, tmp_path):
+    for name in ("1/a/x.wav", "2/a/x.wav"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"x")
+    inputs = find_recordings([tmp_path / "1/a/x.wav", tmp_path / "2/a/x.wav"])
     with pytest.raises(UsageError, match="would overwrite the transcript of"):
         transcribe_recordings(recognizer, inputs, Outputs(folder=tmp_path / "out"))
+
+
+def test_a_folder_that_cannot_be_read_fails_by_name_and_the_rest_goes_on(recognizer, recordings, monkeypatch, caplog):
+    listing = type(recordings).iterdir
+
+    def refusing(self):
+        if self.name == "deep":
+            raise PermissionError(13, "Permission denied", str(self))
+        return listing(self)
+
+    monkeypatch.setattr(type(recordings), "iterdir", refusing)
+    assert transcribe_recordings(recognizer, find_recordings([recordings])) == 1
+    assert "deep: is a folder that cannot be read (Permission denied)" in caplog.text
+
+
+@pytest.mark.parametrize("inputs", [["-", "-"], ["a.wav", "-", "b.wav", "-"]])
+def test_standard_input_is_read_once(inputs):
+    with pytest.raises(UsageError, match="can be read once"):
+        find_recordings(inputs)
 
 
 def test_a_folder_without_audio_is_an_error(tmp_path):

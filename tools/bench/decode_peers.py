@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.tables import Weights
 from asr.lm.ngram import NGramModel
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import WORD_START, Units
 
 Decode = Callable[[Any], str]

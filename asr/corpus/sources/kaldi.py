@@ -7,6 +7,8 @@ one utterance and the keys of `wav.scp` are utterance ids.
 from __future__ import annotations
 
 import logging
+import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -66,6 +68,10 @@ def read_data_directory(folder: str | Path) -> list[Utterance]:
     without = [key for key in spans if key not in texts]
     if without:
         log.warning("%s: %d utterances have no text and are left out, %s first", folder, len(without), without[0])
+    unsaid = [key for key in texts if key not in spans]
+    if unsaid:
+        what = "texts have no recording or segment and are left out"
+        log.warning("%s: %d %s, %s first", folder, len(unsaid), what, unsaid[0])
     durations = {key: audio_info(recordings[key]).duration for key in {span[0] for span in spans.values()}}
     utterances = []
     for key, (recording, start, end, channel) in spans.items():
@@ -110,13 +116,14 @@ def write_data_directory(utterances: Iterable[Utterance], folder: str | Path) ->
 
 def _read_table(path: Path) -> dict[str, str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # splitlines() would also split at U+2028 and others
     except (OSError, UnicodeDecodeError) as error:
         reason = f"cannot be read ({getattr(error, 'strerror', None) or error})"
         raise CorpusError(path, reason, "a data directory needs wav.scp and text") from None
     table: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
-        key, _, value = line.strip().partition(" ")
+        key, *values = re.split(r"[ \t]+", line.strip(" \t\r"), maxsplit=1)
+        value = values[0] if values else ""
         if not key:
             continue
         if key in table:
@@ -146,6 +153,8 @@ def _spans(folder: Path, recordings: dict[str, Path]) -> dict[str, tuple[str, fl
         try:
             recording, start, end, *channel = value.split()
             spans[key] = (recording, float(start), float(end), int(channel[0]) if channel else None)
+            if not (math.isfinite(float(start)) and math.isfinite(float(end))):
+                raise ValueError(value)
         except ValueError:
             raise CorpusError(path, f"{key} is not 'recording start end'", "correct the line") from None
         if recording not in recordings:

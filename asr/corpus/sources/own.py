@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from asr.audio.reading import audio_info
+from asr.audio.finding import look_through, printable
+from asr.audio.reading import audio_duration
 from asr.corpus.splits import divide, write_splits
 from asr.corpus.utterance import Utterance
 from asr.errors import AudioError, CorpusError, UsageError
+from asr.tables import AUDIO_NAMES, SPEAKER_NAMES, TEXT_NAMES, column, field, read_table
+from asr.text_files import decode, open_bytes, open_text
 
-AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".sph", ".aiff", ".aif", ".au", ".w64", ".rf64", ".caf"}
 LISTED = 5  # offending rows named in one message
 Row = tuple[str, Path, str, str]  # where it was read, audio, text, speaker
 
@@ -24,14 +24,15 @@ def prepare(
 
     Args:
         out_dir: where the manifests go.
-        csv_file: table with the columns `audio` and `text` and optionally `speaker`, separated by commas, semicolons
-            or tabs; audio paths are relative to its folder.
+        csv_file: table with columns for audio and text and optionally speaker (see `asr.tables`), separated by commas,
+            semicolons or tabs; audio paths are relative to its folder.
         folder: audio at any depth, with a `.txt` of the same name beside each; a subfolder counts as one speaker.
         share: part of the utterances for dev, and as much for test.
 
     Raises:
         UsageError: not exactly one of `csv_file` and `folder`, or a share outside 0..0.4.
         CorpusError: a column, text or recording is missing or unreadable; the first few are named.
+        TableError: a row of the table does not fit its header.
     """
     if not 0 < share <= 0.4:
         raise UsageError("share", f"is {share}", "choose it above 0 and up to 0.4")
@@ -46,43 +47,58 @@ def prepare(
 
 def _read_csv(path: Path) -> Iterator[Row]:
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets begin their files with a byte-order mark
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(path, f"cannot be read ({error})", "give a UTF-8 table with columns audio,text") from None
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    try:
-        yield from _rows(path, csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error as error:  # a NUL before Python 3.11, or a field over csv's limit
-        raise CorpusError(path, f"is not a table ({error})", "write it as UTF-8 text with quoted fields") from None
+        with open_bytes(path) as stream:
+            content = decode(stream.read())
+    except (OSError, EOFError) as error:
+        reason = f"cannot be read ({getattr(error, 'strerror', None) or error})"
+        raise CorpusError(path, reason, "check the path and its permissions") from None
+    except UnicodeDecodeError as error:
+        reason = f"is not UTF-8 text ({error.reason} at byte {error.start})"
+        raise CorpusError(path, reason, "save it as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8") from None
+    for row in read_table(str(path), content):
+        place = f"{path}:{row.line}"
+        missing = [
+            name
+            for name, wanted in (("audio", AUDIO_NAMES), ("text", TEXT_NAMES))
+            if column(row.fields, wanted) is None
+        ]
+        if missing:
+            reason = f"lacks the column {' and '.join(missing)}"
+            raise CorpusError(path, reason, "begin it with the line: audio,text,speaker")
+        audio, text = field(row.fields, AUDIO_NAMES).strip(), field(row.fields, TEXT_NAMES)
+        if not audio:
+            raise CorpusError(place, "has an empty audio", "name the recording")
+        yield place, _beside(path, audio), text, field(row.fields, SPEAKER_NAMES).strip()
 
 
-def _rows(path: Path, table: csv.DictReader[str]) -> Iterator[Row]:
-    missing = {"audio", "text"} - set(table.fieldnames or ())
-    if missing:
-        reason = f"lacks the column {' and '.join(sorted(missing))}"
-        raise CorpusError(path, reason, "begin it with the line: audio,text,speaker")
-    for row in table:
-        place = f"{path}:{table.line_num}"
-        if not row["audio"] or row["text"] is None:
-            raise CorpusError(place, "has an empty audio or no text", "fill in both columns")
-        yield place, path.parent / row["audio"].strip(), row["text"], (row.get("speaker") or "").strip()
+def _beside(table: Path, audio: str) -> Path:
+    """The recording that a table names, relative to it, also with the backslashes of Windows."""
+    path = table.parent / audio
+    if "\\" in audio and not path.exists():
+        other = table.parent / audio.replace("\\", "/")
+        return other if other.exists() else path
+    return path
 
 
 def _read_folder(folder: Path) -> Iterator[Row]:
     if not folder.is_dir():
         raise CorpusError(folder, "is not a folder", "give a folder of audio with .txt files beside")
-    for audio in sorted(folder.rglob("*")):
-        if audio.suffix.lower() not in AUDIO_SUFFIXES:
-            continue
+    content = look_through(folder)
+    content.tell(folder, expected=frozenset({".txt"}))
+    if content.closed:
+        closed, reason = content.closed[0]
+        raise CorpusError(printable(closed), f"cannot be read ({reason})", "open it to yourself or move it away")
+    for audio in content.recordings:
         transcript = audio.with_suffix(".txt")
         try:
-            text = transcript.read_text(encoding="utf-8-sig")
+            with open_text(transcript) as stream:
+                text = stream.read()
         except (OSError, UnicodeDecodeError) as error:
             reason = f"cannot be read ({getattr(error, 'strerror', None) or error})"
-            raise CorpusError(transcript, reason, f"write what is said in {audio.name} into it") from None
+            remedy = f"write what is said in {printable(audio.name)} into it"
+            raise CorpusError(printable(transcript), reason, remedy) from None
         speaker = audio.parent.relative_to(folder).as_posix()
-        yield str(transcript), audio, text, "" if speaker == "." else speaker
+        yield printable(transcript), audio, text, "" if speaker == "." else speaker
 
 
 def _utterances(source: Path, rows: Iterable[Row]) -> list[Utterance]:
@@ -90,7 +106,11 @@ def _utterances(source: Path, rows: Iterable[Row]) -> list[Utterance]:
     utterances, offences = [], []
     for place, audio, text, speaker in rows:
         try:
-            duration = audio_info(audio).duration
+            str(audio).encode()
+            duration = audio_duration(audio)
+        except UnicodeEncodeError:
+            offences.append(f"{place}: the name {printable(audio)} is not UTF-8")
+            continue
         except AudioError as error:
             offences.append(f"{place}: {error.subject} {error.reason}")
             continue

@@ -17,94 +17,77 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.knowledge.prefixes import NONE
-from asr.decoding.knowledge.spelling_graph import SET_SIZE, ZERO, find_edge
-from asr.kernels.compile import Integer, inlined
-from asr.kernels.hashing import ONE
+from asr.decoding.knowledge.spelling_graph import find_edge
+from asr.kernels.compile import kernel
 
 OUTSIDE = 0  # the state of having read no beginning of a phrase
-BOUNDARY = 0  # the symbol of a word boundary, and as a unit the end of the utterance; the blank is no unit of a text
+# The symbol of a word boundary, and as a unit the end of the utterance: the blank is no unit of a text. A plain 0 would
+# have a type of its own, for which numba would compile once more.
+BOUNDARY = np.int64(0)
 
-
-# One record a state, of the size of a line of the core's cache; the factors are e to credits and boosts.
 PHRASE_STATE = np.dtype(
     [
-        ("movers", np.uint64),  # set of units, modulo 64, that do not lead to OUTSIDE
-        ("followers", np.uint64),  # those of them that have an edge here
-        ("credit", np.float64),  # factor of the credit
-        ("refund", np.float64),  # its reciprocal
-        ("prize", np.float64),  # factor of the boosts of the phrases that end with the boundary that leads here
+        ("credit", np.float64),  # e to the credit
+        ("prize", np.float64),  # e to the boosts of the phrases that end with the boundary that leads here
         ("bound", np.float64),  # highest factor of any arc from here
-        ("edges", np.int32),  # the first one
+        ("edges", np.int32),  # the first one; the next state has the first that is not this one's
         ("failure", np.int32),  # longest proper suffix that is a state
         ("after_boundary", np.int32),  # next state after a boundary; the state itself if it was just read
     ],
     align=True,
 )
-PHRASE_EDGE = np.dtype([("unit", np.int32), ("target", np.int32), ("credit", np.float64)])  # of the target
 
 
 class PhraseArrays(NamedTuple):
     """Tables of the automaton."""
 
-    states: NDArray[np.void]  # (S,) PHRASE_STATE
-    edges: NDArray[np.void]  # (E,) PHRASE_EDGE, in the order of `spelling.lay_out`; at least one
-    begins: NDArray[np.int32]  # (V,) the edge of each unit that leaves `start`, or NONE: so many that a search is long
+    boosted: bool  # whether there are any phrases
+    states: NDArray[np.void]  # (S + 1,) PHRASE_STATE, the last one only an end
+    units: NDArray[np.int32]  # (E,) the unit of each edge, ascending within a state
+    targets: NDArray[np.int32]  # (E,) the state that it leads to
     begins_word: NDArray[np.bool_]  # (V,) a boundary comes with the unit, before its letters
     has_letters: NDArray[np.bool_]  # (V,) false for a space and for a lone word-start marker
     start: int  # after the boundary that an utterance begins with
 
 
-@inlined
-def read_unit(phrases: PhraseArrays, state: Integer, token: Integer) -> tuple[Integer, float]:
+@kernel
+def read_phrase(phrases: PhraseArrays, state: int, token: int) -> tuple[int, float]:
     """Next state after a unit, or after the end of the utterance (token BOUNDARY), and the factor of reading it."""
-    after: Integer = np.int64(state)
-    gain = phrases.states[state]["refund"]
+    after = state
+    gain = 1.0 / phrases.states[state]["credit"]
     if token == BOUNDARY or phrases.begins_word[token]:
         after = np.int64(phrases.states[state]["after_boundary"])
         if after != state:
             gain *= phrases.states[after]["prize"]
     if token != BOUNDARY:
         if phrases.has_letters[token]:
-            edge = edge_after(phrases, after, token)
-            after = OUTSIDE
-            if edge >= 0:
-                after = np.int64(phrases.edges[edge]["target"])
-                gain *= phrases.edges[edge]["credit"]
-        else:
-            gain *= phrases.states[after]["credit"]
+            after = follow(phrases, after, token)
+        gain *= phrases.states[after]["credit"]
     return after, gain
 
 
-@inlined
-def edge_after(phrases: PhraseArrays, state: Integer, token: Integer) -> Integer:
-    """The edge by which a unit with letters leads on from a state or its longest suffix that has one, or NONE."""
-    edge: Integer = NONE
-    if (phrases.states[state]["movers"] >> np.uint64(token & (SET_SIZE - 1))) & ONE != ZERO:
-        while edge == NONE and state != OUTSIDE:  # every phrase begins with a boundary: nothing leaves OUTSIDE
-            record = phrases.states[state]
-            if state == phrases.start:
-                edge = np.int64(phrases.begins[token])
-            else:
-                edge = find_edge(phrases.edges, record["followers"], record["edges"], token)
-            state = np.int64(record["failure"])
-    return edge
+@kernel
+def follow(phrases: PhraseArrays, state: int, token: int) -> int:
+    """The state to which a unit with letters leads from a state or from its longest suffix that has such an edge."""
+    while state != OUTSIDE:  # every phrase begins with a boundary: nothing else leaves OUTSIDE
+        first, end = np.int64(phrases.states[state]["edges"]), np.int64(phrases.states[state + 1]["edges"])
+        edge = find_edge(phrases.units, first, end, token)
+        if edge != NONE:
+            return np.int64(phrases.targets[edge])
+        state = np.int64(phrases.states[state]["failure"])
+    return OUTSIDE
 
 
-@inlined
-def phrase_step(phrases: PhraseArrays, state: Integer, token: Integer) -> Integer:
-    """Next state after a unit."""
-    return read_unit(phrases, state, token)[0]
-
-
-@inlined
-def phrase_gain(phrases: PhraseArrays, state: Integer, token: Integer) -> float:
-    """Factor of reading a unit, or of ending the utterance (token BOUNDARY)."""
-    return read_unit(phrases, state, token)[1]
+@kernel
+def phrase_bound(phrases: PhraseArrays, state: int) -> float:
+    """No arc from a state has a higher factor."""
+    return phrases.states[state]["bound"]
 
 
 def no_phrases(units: int) -> PhraseArrays:
     """An automaton that boosts nothing."""
-    states, never = np.zeros(1, PHRASE_STATE), np.zeros(units, np.bool_)
-    for factor in ("credit", "refund", "prize", "bound"):
+    states, never = np.zeros(2, PHRASE_STATE), np.zeros(units, np.bool_)
+    for factor in ("credit", "prize", "bound"):
         states[factor] = 1.0
-    return PhraseArrays(states, np.zeros(1, PHRASE_EDGE), np.full(units, NONE, np.int32), never, never, OUTSIDE)
+    none = np.zeros(1, np.int32)
+    return PhraseArrays(False, states, none, none.copy(), never, never.copy(), OUTSIDE)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.decoding.knowledge.phrase_automaton import BOUNDARY, OUTSIDE, PHRASE_EDGE, PHRASE_STATE, PhraseArrays
-from asr.decoding.knowledge.prefixes import NONE
-from asr.decoding.knowledge.spelling_graph import LAST, lay_out
+from asr.decoding.knowledge.phrase_automaton import BOUNDARY, OUTSIDE, PHRASE_STATE, PhraseArrays
+from asr.decoding.knowledge.spelling_graph import lay_out
 from asr.errors import DecodingError, UnitsError
 from asr.text_files import open_text
 from asr.units import WORD_START, Units
 
+MOST_SPELLINGS = 16
 DEFAULT_BOOST = 5.0  # natural log; a phrase may be e^5 = 148 times less probable and still win
 
 
@@ -41,22 +42,26 @@ class Phrases:
                     repr(phrase), f"cannot be boosted by {boost}", "give a phrase and a boost in 0..100"
                 )
         self.units = units
+        self.heard_as = dict(self.boosts)  # as the units alone tell it: of phones, each way of saying a phrase
+        if units.kind == "phones":
+            self.heard_as = {
+                units.decode(token for token in said if token != BOUNDARY): boost
+                for phrase, boost in self.boosts.items()
+                for said in phrase_spellings(phrase, units)
+            }
         builder = _Builder()
         for phrase, boost in self.boosts.items():
-            builder.add(phrase_symbols(phrase, units), boost)
+            for symbols in phrase_spellings(phrase, units):
+                builder.add(symbols, boost)
         self.arrays = builder.arrays(units)
 
     def fired(self, text: str) -> Counter[str]:
         """How often each phrase occurs in a transcript; phrases that do not occur are left out."""
-        words = text.split()
-        counts: Counter[str] = Counter()
-        by_length: dict[int, set[str]] = {}
-        for phrase in self.boosts:
-            by_length.setdefault(phrase.count(" ") + 1, set()).add(phrase)
-        for length, phrases in by_length.items():
-            spans = (" ".join(words[first : first + length]) for first in range(len(words) - length + 1))
-            counts.update(span for span in spans if span in phrases)
-        return counts
+        return _occurrences(self.boosts, text)
+
+    def heard(self, text: str) -> float:
+        """What all phrases earn in a text as the units alone tell it, natural log; see `heard_as`."""
+        return sum(self.heard_as[phrase] * count for phrase, count in _occurrences(self.heard_as, text).items())
 
     def report(self, texts: Iterable[str]) -> dict[str, int]:
         """Occurrences of every phrase in all transcripts, most frequent first; those that never fired have 0."""
@@ -64,6 +69,18 @@ class Phrases:
         for text in texts:
             total.update(self.fired(text))
         return dict(total.most_common())
+
+
+def _occurrences(phrases: Iterable[str], text: str) -> Counter[str]:
+    words = text.split()
+    counts: Counter[str] = Counter()
+    by_length: dict[int, set[str]] = {}
+    for phrase in phrases:
+        by_length.setdefault(phrase.count(" ") + 1, set()).add(phrase)
+    for length, wanted in by_length.items():
+        spans = (" ".join(words[first : first + length]) for first in range(len(words) - length + 1))
+        counts.update(span for span in spans if span in wanted)
+    return counts
 
 
 def read_phrases(path: str | Path) -> dict[str, float]:
@@ -103,6 +120,30 @@ def phrase_symbols(phrase: str, units: Units) -> list[int]:
             raise DecodingError(repr(phrase), "cannot be boosted: no units spell it", "spell it in the units")
         symbols += [BOUNDARY, *(token for token in tokens if units.symbols[token] != WORD_START)]
     return [*symbols, BOUNDARY]
+
+
+def phrase_spellings(phrase: str, units: Units) -> list[list[int]]:
+    """The phrase in units as `phrase_symbols`; of phones, once for each way of saying it, up to `MOST_SPELLINGS`.
+
+    Phones do not tell where a word ends, so that a boundary stands beside each of them; the lexicon and the language
+    model tell apart phrases that sound the same.
+
+    Raises:
+        DecodingError: it cannot be spelled in the units.
+    """
+    if units.kind != "phones":
+        return [phrase_symbols(phrase, units)]
+    try:
+        words = [units.pronunciations[word] for word in phrase.split()]
+    except KeyError as error:
+        raise DecodingError(
+            repr(phrase), f"cannot be boosted: {error} has no pronunciation", "add it to the lexicon"
+        ) from None
+    spellings = []
+    for said in islice(product(*words), MOST_SPELLINGS):
+        tokens = units.ids_of_phones(" ".join(phone for word in said for phone in word))
+        spellings.append([symbol for token in tokens for symbol in (BOUNDARY, token)] + [BOUNDARY])
+    return spellings
 
 
 class _Builder:
@@ -162,29 +203,18 @@ class _Builder:
         prizes: NDArray[np.float64], bounds: NDArray[np.float64], units: Units,
     ) -> PhraseArrays:  # fmt: skip
         """Put everything into arrays; the three factors are (S,)."""
-        arcs = [(s * len(units) + symbol, t) for s in order for symbol, t in self.children[s].items() if symbol]
-        places, targets = np.array(arcs, np.int64).reshape(-1, 2).T
-        own, spelled = lay_out(places, targets.astype(np.int32), len(units), len(order))
-        states, edges = np.zeros(len(order), PHRASE_STATE), np.zeros(len(spelled), PHRASE_EDGE)
-        for field in ("followers", "edges"):
-            states[field] = own[field]
-        states["failure"], states["after_boundary"] = failures, through
-        states["credit"], states["refund"], states["prize"], states["bound"] = credits, 1.0 / credits, prizes, bounds
-        states["movers"] = states["followers"]
-        for state in order[1:]:  # what a state does not know, its longest suffix may
-            states["movers"][state] |= states["movers"][failures[state]]
-        edges["unit"], edges["target"], edges["credit"] = spelled["unit"], spelled["target"], credits[spelled["target"]]
-        start = self.children[OUTSIDE][BOUNDARY]
-        first = int(states["edges"][start])
-        leaving = np.arange(first, first + sum(map(bool, self.children[start])))
-        begins = np.full(len(units), NONE, np.int32)
-        begins[edges["unit"][leaving] % LAST] = leaving
+        arcs = {s * len(units) + symbol: t for s in order for symbol, t in self.children[s].items() if symbol}
+        firsts, tokens, targets = lay_out(arcs, len(units), len(order))
+        states = np.zeros(len(order) + 1, PHRASE_STATE)
+        states["edges"] = firsts
+        states["failure"][:-1], states["after_boundary"][:-1] = failures, through
+        states["credit"][:-1], states["prize"][:-1], states["bound"][:-1] = credits, prizes, bounds
         silent = (" ", WORD_START)
         return PhraseArrays(
-            states, edges, begins,
+            True, states, tokens, targets,
             begins_word=np.array([units.starts_word(i) or units.symbols[i] in silent for i in range(len(units))]),
             has_letters=np.array([symbol not in silent for symbol in units.symbols]),
-            start=start,
+            start=self.children[OUTSIDE][BOUNDARY],
         )  # fmt: skip
 
     def _breadth_first(self) -> tuple[list[int], list[int]]:

@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from asr.decoding.knowledge.factors import (
-    EITHER,
-    INSIDE,
-    NO_SCORING,
-    SCORE_UNITS,
-    SCORE_WORDS,
-    SEPARATOR,
-    UNKNOWN_WORD,
-    WORD_BEGIN,
-    Fusion,
-)
-from asr.decoding.knowledge.lexicon import Lexicon
-from asr.decoding.knowledge.look_ahead import look_ahead_of, no_look_ahead, weighed
+from asr.decoding.knowledge.factors import EITHER, INSIDE, SEPARATOR, WORD_BEGIN, Fusion, UnitModel, WordModel
+from asr.decoding.knowledge.look_ahead import LookAhead
 from asr.decoding.knowledge.phrase_automaton import no_phrases
 from asr.decoding.knowledge.phrases import Phrases
-from asr.decoding.knowledge.spelling_graph import empty_graph, with_lm_words
-from asr.decoding.knowledge.texts import no_texts, texts_of
+from asr.decoding.knowledge.texts import texts_of
 from asr.decoding.knowledge.vocabulary import check_phrases, missing_units, missing_words, spell_vocabulary
-from asr.decoding.search.large_pages import in_large_pages
 from asr.errors import DecodingError
-from asr.lm.ngram import CONTEXT, EMPTY, SLOT, UNIGRAM, NGramArrays, NGramModel
+from asr.lm.ngram import CONTEXT, EMPTY, SLOT, UNIGRAM, UNKNOWN_ID, NGramArrays, NGramModel
 from asr.lm.text import lm_symbols
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import BLANK, Units
 
 
@@ -63,10 +52,28 @@ class Knowledge:
         fusion: the compiled search's tables.
         words: lexicon words by index, for readings that units alone do not tell (pronunciations); empty when the words
             are read off the units.
+        ahead: what can come of each state of the spelling graph; None where no words are spelled.
     """
 
     fusion: Fusion
     words: list[str]
+    ahead: LookAhead | None = None
+
+    def weighed(self, weights: Weights) -> Knowledge:
+        """The same knowledge, weighed otherwise."""
+        gain, unknown_gain = math.exp(weights.beta), math.exp(-weights.unknown_penalty)
+        unit_model, word_model = self.fusion.unit_model, self.fusion.word_model
+        if unit_model is not None:
+            unit_model = unit_model._replace(alpha=float(weights.alpha), unit_gain=gain, unknown_gain=unknown_gain)
+        if word_model is not None and self.ahead is not None:
+            graph, unknown_factor, first_factor = self.ahead.weighed(
+                word_model.graph, weights.alpha, gain, unknown_gain
+            )
+            word_model = word_model._replace(
+                graph=graph, alpha=float(weights.alpha), word_gain=gain, unknown_gain=unknown_gain,
+                unknown_factor=unknown_factor, first_factor=first_factor,
+            )  # fmt: skip
+        return replace(self, fusion=self.fusion._replace(unit_model=unit_model, word_model=word_model))
 
 
 def build_knowledge(
@@ -84,59 +91,30 @@ def build_knowledge(
     Raises:
         DecodingError: the language model or lexicon was made for other units.
     """
-    fusion = no_knowledge(len(units))
-    names: list[str] = []
+    unit_model, word_model, ahead, names = None, None, None, []
     if lexicon is not None or (lm is not None and lm.unit == "words" and units.kind != "words"):
         spelled = spell_vocabulary(units, lm, lexicon)
         names = spelled.words if lexicon is not None and lexicon.has_pronunciations else []
         lm_words = _lm_words(spelled.words, lm, lexicon)
-        fusion = fusion._replace(
-            scoring=SCORE_WORDS, graph=with_lm_words(spelled.arrays, lm_words), lexicon_words=lm_words,
-            roles=unit_roles(units, SCORE_WORDS, lexicon is not None), open_vocabulary=lexicon is None,
+        word_model = WordModel(
+            lm.arrays if lm is not None else _no_ngrams(), lm is not None, lm.start_state if lm is not None else 0,
+            spelled.arrays, lm_words, unit_roles(units, lexicon is not None), lexicon is None, 0.0, 1.0, 1.0, 1.0, 1.0,
         )  # fmt: skip
-        fusion = fusion._replace(
-            ahead=look_ahead_of(fusion.graph, fusion.lexicon_words, lm.arrays if lm is not None else None)
-        )
+        ahead = LookAhead.of(spelled.arrays, lm_words, lm)
     elif lm is not None:
-        fusion = fusion._replace(scoring=SCORE_UNITS, token_words=unit_words(units, lm))
-    if lm is not None:
-        fusion = fusion._replace(has_lm=True, start_state=lm.start_state, ngram=lm.arrays)
-    if phrases is not None:
-        if lexicon is not None:
-            check_phrases(phrases.boosts, lexicon)
-        fusion = fusion._replace(has_phrases=True, phrases=phrases.arrays)
-    fusion = fusion._replace(texts=texts_of(units, told_apart=bool(names) or fusion.scoring == SCORE_UNITS))
-    return Knowledge(reweighted(fusion, weights), names)
-
-
-def no_knowledge(units: int) -> Fusion:
-    """The tables of a search without language model, lexicon and phrases over V units."""
-    return Fusion(
-        scoring=NO_SCORING, has_lm=False, open_vocabulary=True, has_phrases=False, alpha=0.0, word_gain=1.0,
-        unknown_gain=1.0, highest_gain=1.0, start_state=0, roles=np.full(units, INSIDE, np.uint8),
-        token_words=np.zeros(units, np.int32), lexicon_words=np.zeros(1, np.int32), ngram=_no_ngrams(),
-        graph=empty_graph(units), phrases=no_phrases(units), texts=no_texts(), ahead=no_look_ahead(),
+        unit_model = UnitModel(lm.arrays, lm.start_state, unit_words(units, lm), 0.0, 1.0, 1.0)
+    if phrases is not None and lexicon is not None:
+        check_phrases(phrases.boosts, lexicon)
+    fusion = Fusion(
+        phrases.arrays if phrases is not None else no_phrases(len(units)),
+        texts_of(units, told_apart=bool(names) or unit_model is not None), unit_model, word_model,
     )  # fmt: skip
+    return Knowledge(fusion, names, ahead).weighed(weights)
 
 
-def reweighted(fusion: Fusion, weights: Weights) -> Fusion:
-    """The same knowledge, weighed otherwise."""
-    word_gain, unknown_gain = math.exp(weights.beta), math.exp(-weights.unknown_penalty)
-    ahead, graph = fusion.ahead, fusion.graph
-    if fusion.scoring == SCORE_WORDS:
-        ahead, graph = weighed(ahead, graph, weights.alpha, word_gain, unknown_gain)
-        graph = in_large_pages(graph)
-    return fusion._replace(
-        alpha=float(weights.alpha), word_gain=word_gain, unknown_gain=unknown_gain,
-        highest_gain=max(1.0, word_gain) if fusion.scoring == SCORE_UNITS else 1.0, ahead=ahead, graph=graph,
-    )  # fmt: skip
-
-
-def unit_roles(units: Units, scoring: int, has_lexicon: bool) -> np.ndarray:
-    """What each unit does to the word in progress: (V,) uint8."""
-    roles = np.full(len(units), INSIDE, np.uint8)
-    if scoring != SCORE_WORDS:
-        return roles
+def unit_roles(units: Units, has_lexicon: bool) -> NDArray[np.int8]:
+    """What each unit does to the word in progress: (V,)."""
+    roles = np.full(len(units), INSIDE, np.int8)
     if units.space is not None:
         roles[units.space] = SEPARATOR
     elif units.kind == "bpe":
@@ -150,25 +128,25 @@ def unit_roles(units: Units, scoring: int, has_lexicon: bool) -> np.ndarray:
     return roles
 
 
-def unit_words(units: Units, lm: NGramModel) -> np.ndarray:
-    """Language-model word of each unit, (V,) int32; 0 is unknown.
+def unit_words(units: Units, lm: NGramModel) -> NDArray[np.int32]:
+    """Language-model word of each unit, (V,); 0 is unknown.
 
     Raises:
         DecodingError: the model knows less than half of the units.
     """
     missing_units(lm, units)
-    words = np.array([lm.ids.get(symbol, UNKNOWN_WORD) for symbol in lm_symbols(units)], np.int32)
-    words[BLANK] = UNKNOWN_WORD
+    words = np.array([lm.ids.get(symbol, UNKNOWN_ID) for symbol in lm_symbols(units)], np.int32)
+    words[BLANK] = UNKNOWN_ID
     return words
 
 
-def _lm_words(words: Sequence[str], lm: NGramModel | None, lexicon: Lexicon | None) -> np.ndarray:
+def _lm_words(words: Sequence[str], lm: NGramModel | None, lexicon: Lexicon | None) -> NDArray[np.int32]:
     """Language-model word of each word that can be spelled."""
     if lm is None:
         return np.zeros(max(1, len(words)), np.int32)
     if lexicon is not None:
         missing_words(words, lm)
-    return np.array([lm.ids.get(word, UNKNOWN_WORD) for word in words], np.int32)
+    return np.array([lm.ids.get(word, UNKNOWN_ID) for word in words], np.int32)
 
 
 def _no_ngrams() -> NGramArrays:

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.kernels.compile import Integer, inlined
+from asr.kernels.compile import Integer, kernel
+from asr.kernels.hashing import HIGH, ONE, spread
 from asr.units import BLANK, WORD_START, Units
 
 BASE = 0x9E3779B97F4A7C15
@@ -37,7 +38,7 @@ class TextArrays(NamedTuple):
     terms: NDArray[np.uint64]  # (2, V)
 
 
-@inlined
+@kernel
 def text_after(texts: TextArrays, text: Integer, last: Integer, token: Integer) -> Integer:
     """The number of a text, spelled with a certain last unit (BLANK: none), with one more unit."""
     row = 1 if last == BLANK or last == texts.marker else 0
@@ -75,3 +76,9 @@ def texts_of(units: Units, told_apart: bool) -> TextArrays:
 def no_texts(separator: int = NO_SEPARATOR) -> TextArrays:
     """The tables of units that spell every text in one way, but for repeated separators."""
     return TextArrays(False, separator, BLANK, np.zeros((2, 1), np.uint64), np.zeros((2, 1), np.uint64))
+
+
+@kernel
+def key_of(text: Integer, token: int, phrase: int) -> Integer:
+    """A number, not EMPTY, that is the same for prefixes of one text, last unit and state of the phrases."""
+    return spread(np.uint64(text) + spread((np.uint64(phrase) << HIGH) + np.uint64(token) + ONE)) | ONE

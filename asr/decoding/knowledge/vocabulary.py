@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.spelling_graph import SpellingGraph, graph_of_pronunciations, graph_of_words
 from asr.errors import DecodingError
 from asr.lm.files import load_lm
 from asr.lm.ngram import END_ID, NGramModel
 from asr.lm.text import lm_symbols
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import BLANK, SPACE_SYMBOL, UNKNOWN_SYMBOL, WORD_START, Units
 
 logger = logging.getLogger("asr")

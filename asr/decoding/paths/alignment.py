@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from asr.decoding.paths.log_probs import check_log_probs
 from asr.decoding.results.hypothesis import Word
-from asr.decoding.results.times import UnitSpan, timed_words, unit_spans
+from asr.decoding.results.times import UnitSpan, geometric_mean, timed_words, unit_spans
 from asr.errors import DecodingError, UnitsError
+from asr.kernels.compile import allocating
 from asr.units import BLANK, Units, required_frames
 
 IMPOSSIBLE = -np.inf
-SHOWN = 5  # words named in an error
+SHOWN = 5
+MOST_ROUNDS = 3  # through the words of a text whose pronunciation is chosen; the second rarely changes anything
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,69 @@ def align_text(
         UnitsError: the text cannot be spelled in the units.
     """
     check_log_probs(log_probs, len(units), subject)
-    tokens = units.encode(text)
+    said: list[list[int]] = []
+    if units.kind == "phones":
+        said = choose_pronunciations(log_probs, text, units, subject)
+    tokens = _joined(said) or units.encode(text)
     if units.unknown is not None and units.unknown in tokens:
         listed = " ".join(map(repr, units.missing(text)[:SHOWN]))
         reason = f"holds {listed}, for which there is no unit but the unknown one"
         raise UnitsError(subject, reason, "write the text as the training texts are written, in case and in spelling")
     frames, path_score = align_tokens(log_probs, tokens, subject)
     spans = unit_spans(log_probs, tokens, frames, seconds_per_frame)
-    return Alignment(timed_words(spans, units), spans, path_score, score_tokens(log_probs, tokens))
+    words = timed_words(spans, units)
+    if said:
+        ends = accumulate(map(len, said), initial=0)
+        parts = [spans[first:end] for first, end in pairwise(ends)]
+        names = text.split()
+        words = [Word(w, p[0].start, p[-1].end, geometric_mean(p)) for w, p in zip(names, parts, strict=True)]
+    return Alignment(words, spans, path_score, score_tokens(log_probs, tokens))
+
+
+def _joined(words: Sequence[Sequence[int]]) -> list[int]:
+    return [token for word in words for token in word]
+
+
+def choose_pronunciations(
+    log_probs: NDArray[np.floating], text: str, units: Units, subject: str = "text"
+) -> list[list[int]]:
+    """How each word of a known text was said: the pronunciation of the lexicon that fits its audio best.
+
+    From the first pronunciation of each word on, each word in turn takes the one with which the best path of the whole
+    text is likeliest, the others staying as they are, until none changes.
+
+    Args:
+        log_probs: (T, V).
+        text: words separated by white space.
+        units: phones with pronunciations.
+        subject: named in errors.
+
+    Returns:
+        Unit ids of each word.
+
+    Raises:
+        DecodingError: too few frames for the text.
+        UnitsError: a word has no pronunciation.
+    """
+    units.encode(text)  # names every word that has none
+    variants = [
+        [units.ids_of_phones(" ".join(phones)) for phones in units.pronunciations[word]] for word in text.split()
+    ]
+    chosen = [said[0] for said in variants]
+    best = align_tokens(log_probs, _joined(chosen), subject)[1]
+    prepared = _prepared(log_probs)
+    several = [place for place, said in enumerate(variants) if len(said) > 1]
+    for _ in range(MOST_ROUNDS):
+        before = list(chosen)
+        for place in several:
+            for said in variants[place]:
+                tried = [*chosen[:place], said, *chosen[place + 1 :]]
+                score = best_path(prepared, np.array(_joined(tried), np.int32))[2]
+                if score > best:
+                    best, chosen = score, tried
+        if chosen == before:
+            break
+    return chosen
 
 
 def align_tokens(
@@ -125,7 +182,7 @@ def _prepared(log_probs: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.require(log_probs, np.float32, ["C", "W"])
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def best_path(
     log_probs: NDArray[np.float32], tokens: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], float]:
@@ -149,11 +206,11 @@ def best_path(
             spans[place, 0] = t
             peaks[place] = max(peaks[place], value)
         if t > 0:
-            state -= steps[t, place, state & 1]
+            state -= np.int64(steps[t, place, state & 1])
     return spans, peaks, score
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def viterbi(log_probs: NDArray[np.float32], tokens: NDArray[np.int32], steps: NDArray[np.uint8]) -> tuple[int, float]:
     """Last state of the best path and its natural-log probability.
 
@@ -198,7 +255,7 @@ def viterbi(log_probs: NDArray[np.float32], tokens: NDArray[np.int32], steps: ND
     return 2 * length, float(blanks[length])
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def forward_score(log_probs: NDArray[np.float32], tokens: NDArray[np.int32]) -> float:
     """Natural log of the sum over all paths.
 
@@ -221,7 +278,7 @@ def forward_score(log_probs: NDArray[np.float32], tokens: NDArray[np.int32]) -> 
     return log_add(scores[size + 1], scores[size] if size > 1 else IMPOSSIBLE, IMPOSSIBLE)
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def log_add(a: float, b: float, c: float) -> float:
     """log(e^a + e^b + e^c)."""
     top = max(a, b, c)

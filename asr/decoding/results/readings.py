@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.knowledge.prefixes import NONE
-from asr.kernels.compile import allocating
 from asr.units import Units
 
 Span = tuple[str, int, int]
@@ -28,7 +27,6 @@ class Reading:
         text: words separated by single spaces.
         score: natural log of the CTC probability times all factors.
         log_gain: natural log of the factors.
-        lm_score: natural log of the language model's probability, unweighted; 0 without one.
         lexicon_words: (word, first, end), the word is spelled by `tokens[first:end]`; None where the units tell the
             words by themselves.
     """
@@ -37,7 +35,6 @@ class Reading:
     text: str
     score: float
     log_gain: float
-    lm_score: float = 0.0
     lexicon_words: list[Span] | None = None
 
 
@@ -71,36 +68,24 @@ def lexicon_words(
     return words
 
 
-@allocating
-def ranked(scores: NDArray[np.float64], groups: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def ranked(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Texts, best first, from the scores of their spellings.
 
     Args:
         scores: (R,) natural log.
-        groups: (R,) numbers from 0, the same for spellings of one text; empty where each counts by itself.
+        groups: (R,) numbers from 0, the same for spellings of one text.
 
     Returns:
         Index of the best spelling of each text and the natural log of the sum over them; texts of probability 0 are
         left out, equals keep their order.
     """
-    order = np.argsort(-scores, kind="mergesort")
-    sums = np.full(scores.shape[0], -np.inf)
-    if groups.shape[0] == 0:
-        sums[:] = scores
-    else:
-        firsts = np.full(groups.max() + 1 if groups.shape[0] else 0, NONE)
-        for index in order:
-            first = firsts[groups[index]]
-            if first == NONE:
-                firsts[groups[index]] = index
-                sums[index] = scores[index]
-            else:
-                sums[first] = np.logaddexp(sums[first], scores[index])
-    best = np.argsort(-sums, kind="mergesort")
-    count = 0
-    while count < best.shape[0] and sums[best[count]] > -np.inf:
-        count += 1
-    return best[:count], sums[best[:count]]
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] > -np.inf]
+    _, firsts, numbers = np.unique(groups[order], return_index=True, return_inverse=True)
+    best = scores[order[firsts]]
+    sums = best + np.log(np.bincount(numbers, np.exp(scores[order] - best[numbers]), len(firsts)))
+    ranks = np.lexsort((firsts, -sums))
+    return order[firsts[ranks]], sums[ranks]
 
 
 def readings_needed(readings: Sequence[Reading], texts: int, worth: int) -> int:

@@ -1,227 +1,170 @@
-"""The prefixes that one frame adds to a beam, for compiled code. B: beam width, K: units tried in a frame."""
+"""The prefixes that one frame adds to a beam, for compiled code."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from asr.decoding.knowledge.factors import EITHER, INSIDE, SCORE_WORDS, Fusion, arc_gain, last_variant, word_end_bound
-from asr.decoding.knowledge.phrase_automaton import phrase_gain
-from asr.decoding.knowledge.prefixes import NONE, ROOT, find_child
-from asr.decoding.knowledge.texts import NOTHING, text_after
-from asr.decoding.search.frame_vectors import list_products
-from asr.decoding.search.recombination import rank
-from asr.decoding.search.shared_texts import is_shared, key_of_arc, list_texts, place_of, share, stand_for
-from asr.decoding.search.workspace import Settings, Workspace
-from asr.kernels.compile import Integer, inlined, kernel
+from asr.decoding.knowledge.factors import EITHER, INSIDE, UnitModel, WordModel, read_unit, ways_to_read
+from asr.decoding.knowledge.phrase_automaton import PhraseArrays
+from asr.decoding.knowledge.prefixes import ROOT
+from asr.decoding.knowledge.texts import TextArrays, key_of
+from asr.decoding.search.pruning import empty_table, rank
+from asr.decoding.search.state import Settings, State
+from asr.decoding.search.tree import arc_key, find_child
+from asr.kernels.compile import kernel
+from asr.kernels.hashing import EMPTY, find_place
 
 # A prefix that is worse than all in a full beam by this factor is not collected: it would need as many of them to give
 # way to others with the same future.
 MARGIN = np.exp(-1.0)
+NOTHING = np.int64(0)  # a plain 0 has a type of its own, and numba compiles what is called with it once more
 
 
-@inlined
-def extend_freely(ws: Workspace, fusion: Fusion, settings: Settings, tried: int, best: float) -> tuple[int, float]:
-    """`extend` where no language model or lexicon has a say and every text has one spelling."""
-    floor = floor_of(ws, settings, best)
-    separator = fusion.texts.separator
-    width = ws.width[0]
-    count = 0
-    for index in range(width):
-        ws.inside[index] = (ws.blank[index] + ws.label[index]) * ws.beam[index]["inside"]
-    for position in range(tried):
-        prob = ws.weights[position]
-        token = np.int64(ws.tokens[position])
-        if count + width > ws.candidates.shape[0]:
-            count, floor = thin_out(ws, settings, tried, count, best, floor)
-        for number in range(list_products(ws.inside, width, prob, floor, ws.listed)):
-            source = ws.listed[number]
-            entry = ws.beam[source]
-            last, blank = entry["token"], ws.blank[source]
-            score = (blank if token == last else blank + ws.label[source]) * prob
-            gain = 1.0
-            if fusion.has_phrases:
-                gain = phrase_gain(fusion.phrases, ws.tree.nodes[entry["node"]]["phrase"], token)
-                score *= gain
-            silent = (token == separator) & ((last == separator) | (entry["parent"] < 0))
-            unwanted = silent | (ws.taken[np.uint64(source * tried + position)] == ws.clock[0])
-            wanted = (score >= floor) & (score > 0.0) & (not unwanted)
-            write_candidate(ws, count, source, position, ws.mains[position], gain, score)  # written over unless wanted
-            count += wanted
-            best = max(best, score if wanted else 0.0)
-        floor = max(floor, best * settings.beam_ratio)
-    return count, best
+@kernel
+def extend(
+    state: State, settings: Settings, tried: int, best: float, phrases: PhraseArrays, texts: TextArrays,
+    unit_model: UnitModel | None, word_model: WordModel | None,
+) -> tuple[int, float]:  # fmt: skip
+    """Collect the prefixes that this frame's units make and that are not in the beam.
 
-
-@inlined
-def floor_of(ws: Workspace, settings: Settings, best: float) -> float:
-    """The score below which a prefix need not be collected."""
-    floor = best * settings.beam_ratio
-    if ws.width[0] == settings.beam:
-        lowest = best
-        for index in range(settings.beam):
-            lowest = min(lowest, ws.scores[index])
-        floor = max(floor, lowest * MARGIN)
-    return floor
-
-
-@inlined
-def write_candidate(
-    ws: Workspace, count: int, source: Integer, position: int, variant: Integer, gain: float, score: float
-) -> None:
-    """Write the candidate of an arc after the first `count`."""
-    ws.scores[np.uint64(ws.width[0] + count)] = score
-    candidate = ws.candidates[count]
-    candidate["gain"] = gain
-    candidate["parent"] = ws.beam[source]["node"]
-    candidate["source"] = source
-    candidate["position"] = position
-    candidate["variant"] = variant
-
-
-@inlined
-def extend(ws: Workspace, fusion: Fusion, settings: Settings, tried: int, best: float) -> tuple[int, float]:
-    """Collect the prefixes that this frame's units can make and that are not in the beam.
+    Args:
+        state: the search.
+        settings: pruning.
+        tried: number of units in `state.tokens`.
+        best: highest score of the prefixes that stay.
+        phrases, texts, unit_model, word_model: see `Fusion`.
 
     Returns:
         Number of candidates, and the highest score among them and the prefixes that stay.
     """
-    floor = floor_of(ws, settings, best)
-    separator = fusion.texts.separator
-    count = 0
-    if fusion.texts.by_pieces:
-        list_texts(ws, tried, 0)
-    set_bounds(ws, fusion, tried, floor)
-    for position in range(tried):
-        prob = ws.weights[position]
-        token = np.int64(ws.tokens[position])
-        main = ws.mains[position]
-        for number in range(list_reaching(ws, fusion, token, prob, floor)):
-            index = np.int64(ws.listed[number])
-            entry = ws.beam[index]
-            parent = np.int64(entry["node"])
-            if token == separator and (entry["token"] == separator or parent == ROOT):
-                continue  # it says nothing new: see `stay`
-            mass = ws.blank[index]
-            if token != entry["token"]:
-                mass += ws.label[index]
-            for variant in range(main, 1 + last_variant(fusion, ws.tree, parent, token)):
-                if in_beam(ws, index, position, tried, token, variant, variant == main):
-                    continue
-                gain = arc_gain(fusion, ws.tree, parent, token, variant)
-                score = mass * prob * gain
+    nodes = state.nodes
+    floor = lowest_worth(state, settings, best)
+    count = NOTHING
+    places = list_texts(state, tried, count) if texts.by_pieces else NOTHING
+    for slot in range(state.width[0]):
+        parent = np.int64(state.beam[slot])
+        before = nodes[parent]
+        last = np.int64(before["token"])
+        total = state.blank[slot] + state.label[slot]
+        for position in range(tried):
+            token = np.int64(state.tokens[position])
+            mass = (state.blank[slot] if token == last else total) * state.probs[token]
+            bound = before["inside"]
+            if word_model is not None and word_model.roles[token] != INSIDE:
+                bound = max(bound, before["ending"]) if word_model.roles[token] == EITHER else before["ending"]
+            if mass * bound < floor or mass <= 0.0:
+                continue
+            if token == texts.separator and (last == token or parent == ROOT):
+                continue  # it says nothing new: see `frame.stay`
+            first, end = 0, 0
+            if word_model is not None:
+                first, end = ways_to_read(word_model, np.int64(before["spelling"]), token)
+            for variant in range(first, end + 1):
+                child = find_child(state.child_keys, state.children, arc_key(parent, token, variant))
+                if child >= 0 and nodes[child]["slot"] >= 0:
+                    continue  # it has got this arc's share already
+                new = state.candidates[count]
+                if child >= 0:
+                    state.candidates[count] = nodes[child]
+                else:
+                    new["parent"], new["token"], new["variant"] = parent, token, variant
+                    read_unit(before, new, phrases, texts, unit_model, word_model)
+                score = mass * new["gain"]
                 if score < floor or score <= 0.0:
                     continue
-                count, best, floor = collect(
-                    ws, fusion, settings, tried, index, position, variant, gain, score, count, best, floor
-                )
+                state.known[count] = child
+                if texts.by_pieces:
+                    count, total_score = share(state, places, count, score)
+                    best = max(best, total_score)
+                else:
+                    state.scores[state.width[0] + count] = score
+                    count += 1
+                    best = max(best, score)
+                    floor = max(floor, best * settings.beam_ratio)
+                if count == state.candidates.shape[0]:
+                    count, floor = thin_out(state, settings, count, best, floor)
+                    places = list_texts(state, tried, count) if texts.by_pieces else NOTHING
     return count, best
 
 
-@inlined
-def set_bounds(ws: Workspace, fusion: Fusion, tried: int, floor: float) -> None:
-    """Note the most that arcs of each prefix, inside a word and ending one, reach but for the unit's probability."""
-    ender = first_ender(ws, fusion, tried)
-    for index in range(ws.width[0]):
-        total = ws.blank[index] + ws.label[index]
-        ws.inside[index] = total * ws.beam[index]["inside"]
-        ws.ending[index] = 0.0
-        if ender >= 0:
-            ws.ending[index] = total * ending_of(ws, fusion, index, total * ws.weights[ender], floor)
-
-
-@inlined
-def list_reaching(ws: Workspace, fusion: Fusion, token: int, prob: float, floor: float) -> int:
-    """List in `ws.listed` the prefixes that may reach the floor with a unit; returns how many."""
-    role = fusion.roles[token]
-    if role == EITHER:
-        for index in range(ws.width[0]):
-            ws.either[index] = max(ws.inside[index], ws.ending[index])
-        return list_products(ws.either, ws.width[0], prob, floor, ws.listed)
-    if role == INSIDE:
-        return list_products(ws.inside, ws.width[0], prob, floor, ws.listed)
-    return list_products(ws.ending, ws.width[0], prob, floor, ws.listed)
-
-
-@inlined
-def ending_of(ws: Workspace, fusion: Fusion, index: int, mass: float, floor: float) -> float:
-    """The bound of an entry's arcs that end a word; the word is not looked up where `mass` is too little for any."""
-    entry = ws.beam[index]
-    if entry["ending"] >= 0.0:
-        return entry["ending"]
-    if mass * entry["guess"] < floor:
-        return entry["guess"]
-    entry["ending"] = word_end_bound(fusion, ws.tree, np.int64(entry["node"]))
-    return entry["ending"]
-
-
-@inlined
-def collect(
-    ws: Workspace, fusion: Fusion, settings: Settings, tried: int, index: int, position: int, variant: int,
-    gain: float, score: float, count: int, best: float, floor: float,
-) -> tuple[int, float, float]:  # fmt: skip
-    """Make the prefix of an arc a candidate, or add its score to that of the prefix that stands for its text.
-
-    Returns:
-        Number of candidates, the highest score, and the score below which no other needs to be collected.
-    """
-    text, key = NOTHING, NOTHING
-    shared = False
-    if fusion.texts.by_pieces:
-        entry = ws.beam[index]
-        token = np.int64(ws.tokens[position])
-        text = text_after(fusion.texts, entry["text"], entry["token"], token)
-        key = key_of_arc(ws, fusion, index, text, token)
-        place = place_of(ws, key)
-        shared = is_shared(ws, place)
-        if shared:
-            best = max(best, share(ws, fusion, place, index, position, variant, gain, score))
-    if not shared and count == ws.candidates.shape[0]:
-        count, floor = thin_out(ws, settings, tried, count, best, floor)
-        if fusion.texts.by_pieces:
-            list_texts(ws, tried, count)
-    if not shared and score >= floor:
-        write_candidate(ws, count, index, position, variant, gain, score)
-        if fusion.texts.by_pieces:
-            stand_for(ws, count, text, key, score)
-        count += 1
-        best = max(best, score)
-        if not fusion.texts.by_pieces:  # else the order of prefixes would decide which spellings are added
-            floor = max(floor, best * settings.beam_ratio)
-    return count, best, floor
-
-
-@inlined
-def first_ender(ws: Workspace, fusion: Fusion, tried: int) -> int:
-    """Position of the most probable unit that can end a word, or NONE."""
-    if fusion.scoring == SCORE_WORDS:
-        for position in range(tried):
-            if fusion.roles[ws.tokens[position]] != INSIDE:
-                return position
-    return NONE
-
-
-@inlined
-def in_beam(ws: Workspace, index: int, position: int, tried: int, token: int, variant: int, is_main: bool) -> bool:
-    """Whether the prefix that an arc leads to is in the beam already, and so has got this arc's share in `stay`."""
-    if is_main:
-        return ws.taken[np.uint64(index * tried + position)] == ws.clock[0]
-    child = find_child(ws.tree, ws.beam[index]["node"], token, variant)
-    return child >= 0 and ws.tree.slots[child] >= 0
+@kernel
+def lowest_worth(state: State, settings: Settings, best: float) -> float:
+    """The score below which a prefix need not be collected."""
+    floor = best * settings.beam_ratio
+    if state.width[0] == settings.beam:
+        lowest = best
+        for slot in range(settings.beam):
+            lowest = min(lowest, state.scores[slot])
+        floor = max(floor, lowest * MARGIN)
+    return floor
 
 
 @kernel
-def thin_out(ws: Workspace, settings: Settings, tried: int, count: int, best: float, floor: float) -> tuple[int, float]:
+def thin_out(state: State, settings: Settings, count: int, best: float, floor: float) -> tuple[int, float]:
     """Make room among the candidates by dropping those that the beam has no place for.
 
     Returns:
         Number of candidates left, and the score below which no other needs to be collected.
     """
-    width = ws.width[0]
-    cut = rank(ws, settings, tried, count, best)
+    width = state.width[0]
+    cut = rank(state, settings, count, best)
     kept = 0
     for index in range(count):
-        if ws.ranks[width + index] >= cut and ws.ranks[width + index] > 0.0 and kept < settings.beam:
-            ws.scores[width + kept] = ws.scores[width + index]
-            ws.candidates[kept] = ws.candidates[index]
+        if state.ranks[width + index] >= cut and state.ranks[width + index] > 0.0 and kept < settings.beam:
+            state.scores[width + kept] = state.scores[width + index]
+            state.candidates[kept] = state.candidates[index]
+            state.known[kept] = state.known[index]
+            state.shares[kept] = state.shares[index]
+            state.keys[kept] = state.keys[index]
             kept += 1
     return kept, max(cut, floor)
+
+
+@kernel
+def list_texts(state: State, tried: int, count: int) -> int:
+    """Begin the table of texts with the prefixes of the beam and the first `count` candidates; returns its size."""
+    width = state.width[0]
+    places = min(empty_table(state.table_keys, width * (1 + tried)), state.table_keys.shape[0])
+    for index in range(width + count):
+        if index < width:
+            node = state.nodes[state.beam[index]]
+            key = key_of(node["text"], np.int64(node["token"]), np.int64(node["phrase"]))
+        else:
+            key = state.keys[index - width]
+        place = find_place(state.table_keys, places, key)
+        if state.table_keys[place] == EMPTY:
+            state.table_keys[place] = key
+            state.table_owner[place] = index
+    return places
+
+
+@kernel
+def share(state: State, places: int, count: int, score: float) -> tuple[int, float]:
+    """Make candidate number `count` one of its own, or add its score to the prefix that stands for its text.
+
+    Prefixes with the same text, the same last unit and the same state of the phrases cannot be told apart by what
+    comes. The first of them in the beam, or else the most probable among a frame's candidates, stands for all.
+
+    Returns:
+        The number of candidates, and the score of the one that stands for the text.
+    """
+    width = state.width[0]
+    new = state.candidates[count]
+    key = key_of(new["text"], np.int64(new["token"]), np.int64(new["phrase"]))
+    place = find_place(state.table_keys, places, key)
+    if state.table_keys[place] == EMPTY:
+        state.table_keys[place] = key
+        state.table_owner[place] = width + count
+        state.keys[count] = key
+        state.shares[count] = score
+        state.scores[width + count] = score
+        return count + 1, score
+    owner = state.table_owner[place]
+    state.scores[owner] += score
+    if owner < width:
+        state.next_label[owner] += score
+    elif score > state.shares[owner - width]:
+        state.shares[owner - width] = score
+        state.candidates[owner - width] = new
+        state.known[owner - width] = state.known[count]
+    return count, state.scores[owner]

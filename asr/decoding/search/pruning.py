@@ -1,64 +1,91 @@
-"""The score that a prefix must have to stay in the beam, for compiled code. B: beam width, n: scores."""
+"""Which prefixes of a full beam stay, for compiled code: the best ones, recombined."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba import types
 from numpy.typing import NDArray
 
-from asr.decoding.search.frame_vectors import exponentials, sum_of_exponentials
-from asr.decoding.search.vector_code import ESTIMATE_ERROR
-from asr.kernels.compile import Integer, emitted, inlined, kernel
-from asr.units import BLANK
+from asr.decoding.knowledge.prefixes import ROOT, VARIANTS
+from asr.decoding.search.state import Settings, State
+from asr.kernels.compile import Integer, kernel
+from asr.kernels.hashing import EMPTY, ONE, find_place, spread
 
-BINS = 128
-BIN_BITS = 50  # a bin is a quarter of an octave: bits of a float64 after its exponent and two more
-
-
-@emitted
-def float_bits(_: Any, value: Any) -> Any:
-    """The bits of a float64 as int64; of two numbers above 0 the greater has the greater bits."""
-
-    def code(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.IntType(64))
-
-    return types.int64(types.float64), code
-
-
-@inlined
-def bin_of(top_bits: int, score: float) -> Integer:
-    """Bin of a score; 0 is that of the best, the last one takes all that is far below."""
-    return np.uint64(min((top_bits - float_bits(score)) >> BIN_BITS, BINS - 1))
+VARIANTS_FACTOR = np.uint64(VARIANTS)
+WINDOW = 3  # units: while prefixes differ in the last ones, how probable they are is not settled
 
 
 @kernel
-def beam_cut(
-    ranks: NDArray[np.float64], count: int, beam: int, best: float, bins: NDArray[np.int32],
-    scratch: NDArray[np.float64],
-) -> float:  # fmt: skip
-    """The B-th highest of `ranks[:count]`; 0 when they all fit.
+def rank(state: State, settings: Settings, count: int, best: float) -> float:
+    """Rank the prefixes of the beam and `count` candidates, and find the rank that the last one to be kept has.
 
-    A histogram tells in which bin it lies; only the ranks of that bin are looked at one by one. There is no branch that
-    depends on a rank: which way it goes could not be foretold.
+    Of prefixes that end in the same last units (WINDOW) and in the same states of language model, lexicon and phrases,
+    whatever comes favours the one that is best now, if the last unit is over in both or in neither: while it begins,
+    the prefix is still to receive most of its probability. The rest give way to prefixes with another future, as
+    hypotheses are recombined in decoders of weighted transducers: with `settings.discount` they are left the places
+    over.
     """
-    if count <= beam:
+    width = state.width[0]
+    group(state, count)
+    for index in range(width + count):
+        score = state.scores[index]
+        factor = settings.discount if score < state.table_best[state.groups[index]] else 1.0
+        state.ranks[index] = score * factor if score >= best * settings.beam_ratio else 0.0
+        state.scratch[index] = state.ranks[index]
+    if width + count <= settings.beam:
         return 0.0
-    top = float_bits(best)
+    return highest(state.scratch, width + count, settings.beam)
+
+
+@kernel
+def group(state: State, count: int) -> None:
+    """Put prefixes with the same future in a group, and note the highest score of each."""
+    width = state.width[0]
+    places = empty_table(state.table_keys, width + count)
+    for slot in range(width):
+        state.futures[slot] = future_of(state.nodes, state.beam[slot])
+        is_over = state.next_label[slot] > state.next_blank[slot]
+        note_score(state, places, state.futures[slot] + (ONE if is_over else EMPTY), slot)
     for index in range(count):
-        bins[bin_of(top, ranks[index])] += 1
-    above, place = 0, 0
-    while place < BINS - 1 and above + bins[place] < beam:
-        above += bins[place]
-        place += 1
-    inside = 0
-    for index in range(count):
-        scratch[inside] = ranks[index]
-        inside += bin_of(top, ranks[index]) == np.uint64(place)
-    bins[:] = 0
-    return highest(scratch, inside, beam - above)
+        new = state.candidates[index]
+        parent = np.int64(state.nodes[new["parent"]]["slot"])
+        key = state.futures[parent] + spread(
+            np.uint64(new["token"]) * VARIANTS_FACTOR + np.uint64(new["variant"]) + ONE
+        )
+        note_score(state, places, key, width + index)
+
+
+@kernel
+def note_score(state: State, places: int, future: Integer, index: int) -> None:
+    """Put a prefix in the group of a future."""
+    key = spread(future) | ONE
+    place = find_place(state.table_keys, places, key)
+    if state.table_keys[place] == EMPTY:
+        state.table_keys[place] = key
+        state.table_best[place] = 0.0
+    state.table_best[place] = max(state.table_best[place], state.scores[index])
+    state.groups[index] = place
+
+
+@kernel
+def future_of(nodes: NDArray[np.void], index: Integer) -> Integer:
+    """A number for all that the frames to come depend on."""
+    node = nodes[index]
+    key = spread((np.uint64(node["lm_state"]) << np.uint64(32)) + np.uint64(np.int64(node["spelling"]) + 2))
+    key = spread(key + np.uint64(node["phrase"]))
+    for _ in range(WINDOW):
+        key = spread(key + np.uint64(nodes[index]["token"]))
+        index = max(ROOT, np.int64(nodes[index]["parent"]))
+    return key
+
+
+@kernel
+def empty_table(keys: NDArray[np.uint64], entries: int) -> int:
+    """Empty as many places of a hash table as so many entries need, and say how many these are."""
+    places = 4
+    while places < 2 * entries:
+        places *= 2
+    keys[:places] = EMPTY
+    return places
 
 
 @kernel
@@ -84,79 +111,3 @@ def highest(values: NDArray[np.float64], count: int, rank: int) -> float:
         else:
             break
     return values[target]
-
-
-TOLERANCE = 0.0201  # a little more than NORMALISATION_TOLERANCE, so that what fails here fails there
-
-
-DOUBT = ESTIMATE_ERROR / (1.0 - ESTIMATE_ERROR)  # share of an estimate by which it may be off
-
-
-SMALLEST_LOG_PROB = -690.0  # exp() of anything lower is taken as 0, as is the result of -inf
-
-
-SHELL_GAPS = (57, 23, 10, 4, 1)
-
-
-@inlined
-def fill_probabilities(log_probs: NDArray[np.float32], count: int, probs: NDArray[np.float64]) -> None:
-    """Probabilities of the first `count`, also of those that float32 cannot tell from 0."""
-    if exponentials(log_probs, count, probs):
-        for place in range(count):
-            if probs[place] == 0.0 and log_probs[place] > SMALLEST_LOG_PROB:
-                probs[place] = np.exp(np.float64(log_probs[place]))
-
-
-@inlined
-def is_normalised(
-    blank: float, weights: NDArray[np.float64], found: int, others: float, row: NDArray[np.float32]
-) -> bool:
-    """Whether a frame's probabilities sum to 1; a NaN among them is no sum.
-
-    Args:
-        blank: its probability.
-        weights: those of the first `found` units.
-        found: how many these are.
-        others: about the sum of all others.
-        row: (V,) natural-log probabilities, to be summed where the estimate does not tell.
-    """
-    total = np.float64(others) + blank
-    for place in range(found):
-        total += weights[place]
-    if abs(total - 1.0) + DOUBT * others <= TOLERANCE:
-        return True
-    return bool(abs(np.float64(sum_of_exponentials(row)) - 1.0) <= TOLERANCE)
-
-
-@kernel
-def likeliest_unit(tokens: NDArray[np.uint32], row: NDArray[np.float32]) -> int:
-    """List the most probable unit if it beats the blank; returns how many that are."""
-    best = BLANK
-    for token in range(BLANK + 1, row.shape[0]):
-        if row[token] > row[best]:
-            best = token
-    tokens[0] = best
-    return int(best != BLANK)
-
-
-@inlined
-def sort_tokens(tokens: NDArray[np.uint32], row: NDArray[np.float32], count: int) -> int:
-    """Sort the first `count` units, most probable first (Shell 1959, with the gaps of Ciura 2001); returns `count`."""
-    if count > 1:
-        shell_sort(tokens, row, count)
-    return count
-
-
-@kernel
-def shell_sort(tokens: NDArray[np.uint32], row: NDArray[np.float32], count: int) -> None:
-    """See `sort_tokens`."""
-    for gap in SHELL_GAPS:
-        if gap < count:
-            for index in range(gap, count):
-                token = tokens[index]
-                value = row[token]
-                place = index
-                while place >= gap and row[tokens[place - gap]] < value:
-                    tokens[place] = tokens[place - gap]
-                    place -= gap
-                tokens[place] = token

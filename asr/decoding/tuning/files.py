@@ -12,7 +12,6 @@ import yaml
 
 from asr.decoding.beam import BeamOptions
 from asr.decoding.from_files import DecoderRecipe
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import read_phrases
 from asr.decoding.knowledge.tables import Weights
 from asr.decoding.knowledge.vocabulary import check_references
@@ -20,6 +19,7 @@ from asr.decoding.paths.log_probs import read_meta
 from asr.decoding.tuning.grid import tune
 from asr.errors import UsageError
 from asr.files import atomic_write
+from asr.pronunciation.lexicon import Lexicon
 
 if TYPE_CHECKING:
     from asr.decoding.tuning.grid import Tuning

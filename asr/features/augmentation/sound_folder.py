@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from asr.audio.finding import OF_LIBSNDFILE
 from asr.audio.reading import audio_info
 from asr.corpus.utterance import Utterance
 from asr.errors import AsrError, CorpusError
 from asr.features.waves import Waves
 
 LOGGER = logging.getLogger("asr")
-SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".aiff", ".au"}
 PIECE = 20.0  # seconds; a longer recording is drawn from in pieces, so that an hour of noise is not read for a word
 SILENT = 1e-4  # peak under which a recording counts as silence: -80 dB of full scale
 CHECKED = 3600.0  # seconds of recordings that are looked at before training; of more, the rest when it is drawn
@@ -44,7 +44,7 @@ class SoundFolder:
         remedy = f"name a folder of {what}"
         if not Path(folder).is_dir():
             raise CorpusError(folder, "is not a folder", remedy)
-        paths = sorted(path for path in Path(folder).rglob(pattern) if path.suffix.lower() in SUFFIXES)
+        paths = sorted(path for path in Path(folder).rglob(pattern) if path.suffix.lower() in OF_LIBSNDFILE)
         if not paths:
             raise CorpusError(folder, f"holds no audio files that match '{pattern}'", remedy)
         pieces = [piece for path in paths for piece in _pieces(path)]

@@ -5,11 +5,11 @@ Shapes: N utterances, R reference tokens in all, H hypothesis tokens in all, E e
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from asr.errors import ScoringError
+from asr.kernels.compile import allocating
 
 Ints = npt.NDArray[np.int64]
 DIAGONAL, UP, LEFT = 0, 1, 2
@@ -17,7 +17,7 @@ MOST_CELLS = 4_000_000_000
 """One byte each: 63,000 words against as many."""
 
 
-@numba.njit(cache=True)
+@allocating
 def _fill(ref, hyp, sub, dele, ins, row, back):  # type: ignore[no-untyped-def]  # numba infers the types
     """Fill `back` (I + 1, J + 1) with the step into each cell; `row` (J + 1,) holds the costs of the row above.
 
@@ -43,7 +43,7 @@ def _fill(ref, hyp, sub, dele, ins, row, back):  # type: ignore[no-untyped-def] 
                 row[j], back[i, j] = left, LEFT
 
 
-@numba.njit(cache=True)
+@allocating
 def _trace(ref, hyp, back, kinds, at_ref, at_hyp):  # type: ignore[no-untyped-def]
     """Write the edits of one alignment, last first, and return how many there are."""
     i, j, count = len(ref), len(hyp), 0
@@ -56,7 +56,7 @@ def _trace(ref, hyp, back, kinds, at_ref, at_hyp):  # type: ignore[no-untyped-de
     return count
 
 
-@numba.njit(cache=True)
+@allocating
 def _align_all(refs, r_at, hyps, h_at, sub, dele, ins, kinds, at_ref, at_hyp, lengths):  # type: ignore[no-untyped-def]
     total = 0
     width = 1

@@ -117,11 +117,11 @@ def _look_at_each(
 
 
 def count_foreign(texts: Iterable[str], units: Units) -> dict[str, int]:
-    """How often each character (or word, for word units) without a unit occurs, the most frequent first."""
+    """How often each character (or word, for word units and phones) without a unit occurs, the most frequent first."""
     counts: Counter[str] = Counter()
     for text in texts:
         for symbol in units.missing(text):
-            counts[symbol] += text.split().count(symbol) if units.kind == "words" else text.count(symbol)
+            counts[symbol] += text.split().count(symbol) if units.kind in ("words", "phones") else text.count(symbol)
     return dict(counts.most_common())
 
 

@@ -110,3 +110,32 @@ def test_prepare_takes_several_directories(tmp_path, make_audio):
     with pytest.raises(CorpusError, match="holds no data directory"):
         prepare(tmp_path / "out", tmp_path / "out")
     assert load_manifest(tmp_path / "out" / "test.jsonl")
+
+
+@pytest.mark.parametrize("blank", ["\t", " \t ", "   "])
+@pytest.mark.parametrize("name", ["wav.scp", "text", "utt2spk", "segments"])
+def test_any_blanks_stand_between_key_and_value(data, name, blank):
+    expected = read_data_directory(data)
+    lines = (data / name).read_text().splitlines()
+    table(data / name, "".join(line.replace(" ", blank, 1) + "\r\n" for line in lines))
+    assert read_data_directory(data) == expected
+
+
+@pytest.mark.parametrize("blank", ["\u2028", "\x85", "\x0b", "\x0c", "\u00a0", "\u3000"])
+def test_white_space_of_unicode_neither_cuts_a_text_nor_begins_a_line(data, blank):
+    (data / "text").write_text(f"\ufeffs1-a HELLO{blank}THERE\ns1-b A\ns2-a B\n", encoding="utf-8", newline="")
+    assert [u.text for u in read_data_directory(data)] == ["HELLO THERE", "A", "B"]
+
+
+@pytest.mark.parametrize("times", ["nan 1.0", "0 nan", "0 inf", "zero 1"])
+def test_times_that_are_no_numbers_are_refused(data, times):
+    table(data / "segments", f"s1-a r1 {times}\n")
+    with pytest.raises(CorpusError, match="segments: s1-a is not 'recording start end'"):
+        read_data_directory(data)
+
+
+def test_texts_without_a_recording_are_told_of(data, caplog):
+    with (data / "text").open("a") as stream:
+        stream.write("u8 NOBODY\nu9 SAID THIS\n")
+    read_data_directory(data)
+    assert "2 texts have no recording or segment and are left out, u8 first" in caplog.text

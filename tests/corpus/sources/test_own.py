@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from asr.corpus.manifest import load_manifest
 from asr.corpus.sources.own import prepare
-from asr.errors import CorpusError, UsageError
+from asr.errors import CorpusError, TableError, UsageError
 
 
 @pytest.fixture
@@ -84,17 +86,20 @@ def test_all_bad_rows_are_counted_and_the_first_named(recordings):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("file,text\na,b\n", "lacks the column audio"),
-        ("", "lacks the column audio and text"),
+        ("sound,text\na,b\n", "lacks the column audio"),
+        ("sound,words\na,b\n", "lacks the column audio and text"),
+        ("", "is an empty table"),
         ("audio,text\n,HI\n", r"t\.csv:2: has an empty audio"),
-        ("audio,text\naudio/r00.wav\n", r"t\.csv:2: has an empty audio or no text"),
+        ("audio,text\naudio/r00.wav\n", r"t\.csv:2: line 2 has 1 fields where the header has 2"),
+        ("audio,text\naudio/r00.wav,no, thank you\n", r"t\.csv:2: line 2 has 3 fields"),
+        ("audio;text\naudio/r00.wav;a;b\n", r"t\.csv:2: line 2 has 3 fields"),
         ("audio,text\n", "holds no recordings"),
         ("audio,text\naudio/r00.wav,HI\n", "too few for train, dev and test"),
     ],
 )
 def test_unusable_tables_are_named(recordings, content, reason):
     (recordings / "t.csv").write_text(content)
-    with pytest.raises(CorpusError, match=reason):
+    with pytest.raises((CorpusError, TableError), match=reason):
         prepare(recordings / "out", csv_file=recordings / "t.csv")
 
 
@@ -111,7 +116,57 @@ def test_exactly_one_source(recordings):
         prepare(recordings / "out", folder=recordings, share=0.5)
 
 
-def test_a_table_with_a_field_beyond_all_reason_is_named(tmp_path):
-    (tmp_path / "t.csv").write_text("audio,text\na.wav," + "A" * 200_000 + "\n")
-    with pytest.raises(CorpusError, match=r"t\.csv: is not a table \(field larger than field limit"):
-        prepare(tmp_path / "out", csv_file=tmp_path / "t.csv")
+def rows_of(folder):
+    return sorted((u.id, u.text, u.speaker) for split in everything(folder).values() for u in split)
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda t: "sep=;\r\n" + t.replace(",", ";"),
+        lambda t: t.replace("audio,text,speaker", "Path, Sentence ,CLIENT_ID"),
+        lambda t: t.replace("audio,text,speaker", "wav_filename,transcript,speaker"),
+        lambda t: t.replace("\n", "\r"),
+        lambda t: t + ",,\r\n,,\r\n\r\n",
+        lambda t: t.replace("audio/", "audio\\"),
+    ],
+    ids=["sep", "names", "deepspeech", "cr", "empty rows", "backslashes"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_of_other_programs_say_the_same(recordings, rewrite, encoding):
+    table = "\n".join(["audio,text,speaker", *(f"audio/r{i:02d}.wav,grün {i},s{i % 5}" for i in range(20))]) + "\n"
+    (recordings / "plain.csv").write_text(table)
+    (recordings / "other.csv").write_bytes(rewrite(table).encode(encoding))
+    prepare(recordings / "one", csv_file=recordings / "plain.csv")
+    prepare(recordings / "two", csv_file=recordings / "other.csv")
+    assert rows_of(recordings / "one") == rows_of(recordings / "two")
+    assert len(rows_of(recordings / "one")) == 20
+
+
+def test_another_encoding_is_named_with_what_converts_it(recordings):
+    (recordings / "t.csv").write_bytes("audio,text\naudio/r00.wav,grün\n".encode("cp1252"))
+    with pytest.raises(CorpusError, match=r"t\.csv: is not UTF-8 text .* iconv"):
+        prepare(recordings / "out", csv_file=recordings / "t.csv")
+
+
+def test_the_text_of_an_hour_fits_into_a_field(recordings):
+    rows = [f"audio/r{i:02d}.wav,{'A' * 200_000}" for i in range(3)]
+    (recordings / "t.csv").write_text("\n".join(["audio,text", *rows]))
+    assert prepare(recordings / "out", csv_file=recordings / "t.csv") == {"train": 1, "dev": 1, "test": 1}
+
+
+def test_hidden_companions_are_passed_over_and_told_of(tmp_path, make_audio, caplog):
+    caplog.set_level("INFO")
+    for name in "abc":
+        make_audio(tmp_path / "in" / f"{name}.wav", 0.2).with_suffix(".txt").write_text("HI")
+        (tmp_path / "in" / f"._{name}.wav").write_bytes(b"Mac OS X")
+        (tmp_path / "in" / f"._{name}.txt").write_bytes(b"\xff\xfe\x00")
+    assert sum(prepare(tmp_path / "out", folder=tmp_path / "in").values()) == 3
+    assert "passed over 6 files" in caplog.text
+
+
+def test_a_name_that_is_not_utf8_is_named(tmp_path, make_audio):
+    for name in ("a", "b", os.fsdecode(b"caf\xe9")):
+        make_audio(tmp_path / "in" / f"{name}.wav", 0.2).with_suffix(".txt").write_text("HI")
+    with pytest.raises(CorpusError, match=r"the name .*caf\ufffd\.wav is not UTF-8"):
+        prepare(tmp_path / "out", folder=tmp_path / "in")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.knowledge.lexicon import Lexicon
-from asr.decoding.knowledge.look_ahead import no_look_ahead, weighed
+from asr.decoding.knowledge.look_ahead import LookAhead
 from asr.decoding.knowledge.spelling_graph import START, spell
 from asr.decoding.knowledge.tables import Weights, build_knowledge
 from asr.lm.automaton import build_model
 from asr.lm.kneser_ney import train_ngrams
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import BLANK_SYMBOL, Units
 
 CHARACTERS = Units("characters", [BLANK_SYMBOL, " ", *"abcd"])
@@ -26,61 +26,58 @@ def unigram(word: str) -> float:
     return LM.step(LM.empty_state, LM.ids.get(word, 0))[0]
 
 
-def state_of(fusion, symbols: list[str], units: Units) -> int:
-    state = START
+def model_of(*knowledge):
+    return build_knowledge(*knowledge).fusion.word_model
+
+
+def state_of(model, symbols: list[str], units: Units) -> int:
+    state, graph = START, model.graph
     for symbol in symbols:
-        state = spell.py_func(fusion.graph, state, units.ids[symbol])
+        state = spell(graph.states, graph.units, graph.targets, state, units.ids[symbol])
     return state
 
 
 @pytest.mark.parametrize("beginning", ["a", "b", "ba", "bad", "ca", "da", "dad"])
 def test_a_state_has_the_factor_of_its_best_word(beginning):
-    fusion = build_knowledge(CHARACTERS, WEIGHTS, LM).fusion
+    model = model_of(CHARACTERS, WEIGHTS, LM)
     best = max(unigram(word) for word in WORDS if word.startswith(beginning))
     expected = math.exp(WEIGHTS.beta + WEIGHTS.alpha * best)
-    assert fusion.graph.states["ahead"][state_of(fusion, list(beginning), CHARACTERS)] == pytest.approx(expected)
+    assert model.graph.states["ahead"][state_of(model, list(beginning), CHARACTERS)] == pytest.approx(expected)
 
 
 def test_every_cut_into_pieces_has_the_same():
-    fusion = build_knowledge(PIECES, WEIGHTS, LM).fusion
+    model = model_of(PIECES, WEIGHTS, LM)
     cuts = [["▁ab"], ["▁a", "b"], ["▁", "a", "b"]]
-    assert len({fusion.graph.states["ahead"][state_of(fusion, cut, PIECES)] for cut in cuts}) == 1
+    assert len({model.graph.states["ahead"][state_of(model, cut, PIECES)] for cut in cuts}) == 1
 
 
 def test_before_a_word_nothing_is_known():
     for units in (CHARACTERS, PIECES):
-        fusion = build_knowledge(units, WEIGHTS, LM).fusion
-        assert fusion.graph.states["ahead"][START] == 1.0
+        model = model_of(units, WEIGHTS, LM)
+        assert model.graph.states["ahead"][START] == 1.0
         best = max(map(unigram, WORDS))
-        assert fusion.ahead.first_factor == pytest.approx(math.exp(WEIGHTS.beta + WEIGHTS.alpha * best))
-    assert fusion.graph.states["ahead"][fusion.graph.marker_state] == 1.0
+        assert model.first_factor == pytest.approx(math.exp(WEIGHTS.beta + WEIGHTS.alpha * best))
+    assert model.graph.states["ahead"][model.graph.marker_state] == 1.0
 
 
 def test_words_that_the_model_does_not_know_are_penalised_in_advance():
-    fusion = build_knowledge(CHARACTERS, WEIGHTS, LM, Lexicon.from_words(["cab", "dddd"])).fusion
+    model = model_of(CHARACTERS, WEIGHTS, LM, Lexicon.from_words(["cab", "dddd"]))
     expected = math.exp(WEIGHTS.beta + WEIGHTS.alpha * unigram("<unk>") - WEIGHTS.unknown_penalty)
-    assert fusion.graph.states["ahead"][state_of(fusion, list("ddd"), CHARACTERS)] == pytest.approx(expected)
+    assert model.graph.states["ahead"][state_of(model, list("ddd"), CHARACTERS)] == pytest.approx(expected)
 
 
 def test_without_a_language_model_every_word_has_its_bonus():
-    fusion = build_knowledge(CHARACTERS, WEIGHTS, None, Lexicon.from_words(["cab", "dad"])).fusion
-    assert fusion.graph.states["ahead"][state_of(fusion, ["c"], CHARACTERS)] == pytest.approx(math.exp(WEIGHTS.beta))
+    model = model_of(CHARACTERS, WEIGHTS, None, Lexicon.from_words(["cab", "dad"]))
+    assert model.graph.states["ahead"][state_of(model, ["c"], CHARACTERS)] == pytest.approx(math.exp(WEIGHTS.beta))
 
 
 def test_other_weights_weigh_it_anew():
-    fusion = build_knowledge(CHARACTERS, WEIGHTS, LM).fusion
-    before = fusion.graph.states.copy()
-    other, graph = weighed(fusion.ahead, fusion.graph, alpha=0.0, word_gain=2.0, unknown_gain=0.5)
-    assert np.allclose(np.delete(graph.states["ahead"], START), 2.0)
-    assert other.unknown_factor == 2.0
-    assert np.array_equal(fusion.graph.states, before), "searches with the old weights go on"
-
-
-def test_searches_without_words_have_none():
-    assert no_look_ahead().first_factor == 1.0
-    fusion = build_knowledge(CHARACTERS, WEIGHTS).fusion
-    assert fusion.ahead.unknown_factor == 1.0
-    assert fusion.graph.states["ahead"].tolist() == [1.0]
+    knowledge = build_knowledge(CHARACTERS, WEIGHTS, LM)
+    before = knowledge.fusion.word_model.graph.states.copy()
+    model = knowledge.weighed(Weights(alpha=0.0, beta=math.log(2.0), unknown_penalty=1.0)).fusion.word_model
+    np.testing.assert_allclose(np.delete(model.graph.states["ahead"][:-1], START), 2.0)
+    assert model.unknown_factor == pytest.approx(2.0)
+    assert np.array_equal(knowledge.fusion.word_model.graph.states, before), "searches with the old weights go on"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -95,7 +92,7 @@ def test_a_narrow_beam_finds_what_a_wide_one_does_and_scores_stay(seed, monkeypa
     (wide,) = decoder(3000).decode(log_probs)
     (narrow,) = decoder(24).decode(log_probs)
     with monkeypatch.context() as patch:
-        patch.setattr("asr.decoding.knowledge.tables.weighed", lambda ahead, graph, *_: (ahead, graph))
+        patch.setattr(LookAhead, "weighed", lambda self, graph, *_: (graph, 1.0, 1.0))
         (wide_without,) = decoder(3000).decode(log_probs)
         (without,) = decoder(24).decode(log_probs)
     assert wide.text == wide_without.text

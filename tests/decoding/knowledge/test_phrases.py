@@ -11,9 +11,8 @@ import pytest
 
 from asr.config.sections import UnitsConfig
 from asr.decoding.beam import BeamDecoder, BeamOptions
-from asr.decoding.knowledge.phrase_automaton import BOUNDARY, phrase_gain, phrase_step
+from asr.decoding.knowledge.phrase_automaton import BOUNDARY, read_phrase
 from asr.decoding.knowledge.phrases import Phrases, _Builder, read_phrases
-from asr.decoding.search.pinned import read_only
 from asr.errors import DecodingError
 from asr.units import BLANK_SYMBOL, Units, build_units
 
@@ -63,7 +62,6 @@ def test_the_score_holds_exactly_the_boosts_of_the_phrases_that_occur():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_a_text_earns_is_the_boosts_of_its_phrases_whatever_the_number_of_units(seed):
-    """Phrases begin with so many pieces that several share a place in the sets of units."""
     draw = random.Random(seed)
     words = [f"w{number}x" for number in range(300)]
     units = Units("bpe", [BLANK_SYMBOL, "<unk>", "▁", *("▁" + word for word in words)], b"unused")
@@ -72,13 +70,13 @@ def test_what_a_text_earns_is_the_boosts_of_its_phrases_whatever_the_number_of_u
     for phrase, boost in boosts.items():
         symbols = [symbol for word in phrase.split() for symbol in (BOUNDARY, units.ids["▁" + word])]
         trie.add([*symbols, BOUNDARY], boost)
-    automaton = read_only(trie.arrays(units))
+    automaton = trie.arrays(units)
     for _ in range(20):
         said = [word for _ in range(5) for word in draw.choice([*boosts, *words]).split()]
         state, log_gain = automaton.start, 0.0
         for token in [*(units.ids["▁" + word] for word in said), BOUNDARY]:
-            log_gain += math.log(phrase_gain(automaton, state, token))
-            state = phrase_step(automaton, state, token)
+            state, gain = read_phrase(automaton, state, token)
+            log_gain += math.log(gain)
         text = f" {' '.join(said)} "
         starts = (place for place, letter in enumerate(text) if letter == " ")
         earned = [

@@ -5,13 +5,13 @@ import logging
 import pytest
 
 from asr.decoding.beam import BeamDecoder
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrases import Phrases
 from asr.decoding.knowledge.vocabulary import check_references, check_vocabulary, spell_vocabulary
 from asr.errors import DecodingError
 from asr.lm.automaton import build_model
 from asr.lm.kneser_ney import train_ngrams
 from asr.lm.text import split_characters
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import Units
 
 LOWER = Units("characters", ["<blank>", " ", "a", "b", "c"])

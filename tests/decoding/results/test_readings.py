@@ -60,7 +60,7 @@ def test_spellings_of_a_text_are_summed_and_the_best_stands_for_them():
 
 
 def test_without_groups_each_reading_counts_by_itself_and_equals_keep_their_order():
-    order, sums = ranked(np.array([-3.0, -1.0, -np.inf, -2.0, -1.0]), np.empty(0, np.int32))
+    order, sums = ranked(np.array([-3.0, -1.0, -np.inf, -2.0, -1.0]), np.arange(5))
     assert order.tolist() == [1, 4, 3, 0]  # what has probability 0 is left out
     assert sums.tolist() == [-1.0, -1.0, -2.0, -3.0]
 

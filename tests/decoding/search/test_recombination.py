@@ -5,7 +5,7 @@ import pytest
 
 from asr.decoding.beam import BeamDecoder, BeamOptions
 from asr.decoding.knowledge.tables import Weights
-from asr.decoding.search.workspace import Settings
+from asr.decoding.search.state import Settings
 from asr.lm.automaton import build_model
 from asr.lm.kneser_ney import train_ngrams
 from asr.units import BLANK_SYMBOL, Units

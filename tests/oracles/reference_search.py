@@ -1,7 +1,6 @@
 """The beam search once more in plain Python, with the same results. T: frames, V: units.
 
-It works in the log domain on dictionaries and shares no code with the compiled search: the tests compare both, and
-`plain_search` decodes with it where nothing can be compiled.
+It works in the log domain on dictionaries and shares no code with the compiled search: the tests compare both.
 """
 
 from __future__ import annotations
@@ -11,16 +10,16 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from reference_knowledge import IMPOSSIBLE, Context, ReferenceKnowledge
 
-from asr.decoding.knowledge.prefixes import NONE, WINDOW
-from asr.decoding.reference_knowledge import IMPOSSIBLE, Context, ReferenceKnowledge
 from asr.decoding.results.readings import Reading, Span, lexicon_words
-from asr.decoding.search.dominance import FEWEST
-from asr.decoding.search.workspace import Settings
+from asr.decoding.search.state import Settings
 from asr.units import BLANK
 
 Arc = tuple[int, int]  # unit, and how the word before it was read: 0 goes on, h ended as homophone h - 1
 Prefix = tuple[Arc, ...]
+NONE = -1
+WINDOW = 3  # units: while prefixes differ in the last ones, how probable they are is not settled
 
 
 def log_add(*values: float) -> float:
@@ -51,99 +50,57 @@ class ReferenceSearch:
 
     def _frame(self, row: list[float]) -> None:
         tried = [token for token in range(1, len(row)) if row[token] >= self.settings.token_threshold]
-        if tried and FEWEST <= len(self.beam) <= self.settings.spared:
-            self._drop_outdone()
         if not tried and len(row) > 1:
             likeliest = max(range(len(row)), key=row.__getitem__)
             tried = [likeliest] if likeliest != BLANK else []
         fresh = {prefix: self._stay(prefix, row) for prefix in self.beam}
-        guesses = self._extend(fresh, row, tried)
+        self._extend(fresh, row, tried)
         scores = {prefix: log_add(*masses) for prefix, masses in fresh.items()}
         floor = max(scores.values()) + math.log(self.settings.beam_ratio or 1e-300)
         scores = {prefix: score for prefix, score in scores.items() if score >= floor}
         scores = {prefix: score for prefix, score in scores.items() if score > IMPOSSIBLE}
         kept = list(scores) if len(scores) <= self.settings.beam else self._recombined(scores, fresh)
-        corrected = {prefix: self.gains[prefix] - guess for prefix, guess in guesses.items() if prefix in kept}
-        self.beam = {prefix: (fresh[prefix][0], fresh[prefix][1] + corrected.get(prefix, 0.0)) for prefix in kept}
+        self.beam = {prefix: fresh[prefix] for prefix in kept}
 
-    def _drop_outdone(self) -> None:
-        """See `dominance.outdoes`."""
-        if self.knowledge.merges_pieces or self.knowledge.lexicon is not None:
-            return
-        best: dict[str, Prefix] = {}
-        outdone = set()
-        for prefix in sorted(self.beam, key=lambda prefix: -log_add(*self.beam[prefix])):
-            better = best.setdefault(self._future(prefix), prefix)
-            if better is not prefix and self._outdoes(better, prefix):
-                outdone.add(prefix)
-        self.beam = {prefix: masses for prefix, masses in self.beam.items() if prefix not in outdone}
-
-    def _outdoes(self, better: Prefix, worse: Prefix) -> bool:
-        if len(worse) - WINDOW > min(map(len, self.beam)):
-            return False
-        if any(other[: len(worse)] == worse for other in self.beam if other != worse):
-            return False
-        lead = 0.0
-        for end in range(len(worse), max(len(worse) - WINDOW, 0) - 1, -1):
-            ahead, behind = better[: end - len(worse) + len(better)], worse[:end]
-            if ahead == behind:
-                return lead >= 0.0
-            blank, label = self.beam.get(ahead, (IMPOSSIBLE, IMPOSSIBLE))
-            other_blank, other_label = self.beam.get(behind, (IMPOSSIBLE, IMPOSSIBLE))
-            last = behind[-1][0] if behind else BLANK
-            if last != (ahead[-1][0] if ahead else BLANK):
-                unheard = self.knowledge.separator is not None and last in (self.knowledge.separator, BLANK)
-                if behind in self.beam and unheard:
-                    return False
-                label = blank + math.log(self.settings.beam_ratio or 1e-300)
-            if blank + lead < other_blank or label + lead < other_label:
-                return False
-            lead += self.gains[ahead] - self.gains[behind]
-        return True
-
-    def _extend(
-        self, fresh: dict[Prefix, tuple[float, float]], row: list[float], tried: list[int]
-    ) -> dict[Prefix, float]:
-        """Add the prefixes that a frame makes to `fresh`; returns the factors that they are ranked with."""
+    def _extend(self, fresh: dict[Prefix, tuple[float, float]], row: list[float], tried: list[int]) -> None:
+        """Add the prefixes that a frame makes to `fresh`."""
         staying = [log_add(*masses) for masses in fresh.values()]
         floor = max(staying) + math.log(self.settings.beam_ratio or 1e-300)
         if len(self.beam) == self.settings.beam:
             floor = max(floor, min(staying) - 1.0)
         owners = {self._spelled(prefix): prefix for prefix in self.beam}
         shares: dict[Prefix, float] = {}
-        guesses: dict[Prefix, float] = {}
         for prefix in self.beam:
             for token in tried:
                 if token == self.knowledge.separator and (not prefix or prefix[-1][0] == token):
                     continue
-                for longer, gain, guess, context, word in self._arcs(prefix, token):
-                    mass = self._arriving(prefix, token) + row[token] + guess
+                for longer, gain, context, word in self._arcs(prefix, token):
+                    mass = self._arriving(prefix, token) + row[token] + gain
                     if longer in self.beam or mass == IMPOSSIBLE or mass < floor:
                         continue
                     self.contexts[longer], self.gains[longer], self.ended[longer] = context, gain, word
                     spelled = self._spelled(longer)
                     owner = owners.get(spelled) if self.knowledge.merges_pieces else None
                     if owner is None:
-                        owners[spelled], fresh[longer], guesses[longer] = longer, (IMPOSSIBLE, mass), guess
-                        shares[longer] = mass
+                        owners[spelled], fresh[longer], shares[longer] = longer, (IMPOSSIBLE, mass), mass
                     elif owner in self.beam:
-                        fresh[owner] = fresh[owner][0], log_add(fresh[owner][1], mass + gain - guess)
+                        fresh[owner] = fresh[owner][0], log_add(fresh[owner][1], mass)
                     else:
                         total = log_add(fresh.pop(owner)[1], mass)
                         if mass > shares[owner]:
-                            owner, shares[longer], guesses[longer] = longer, mass, guess
+                            owner, shares[longer] = longer, mass
                         owners[spelled], fresh[owner] = owner, (IMPOSSIBLE, total)
-        return guesses
 
-    def _arcs(self, prefix: Prefix, token: int) -> list[tuple[Prefix, float, float, Context, str | None]]:
-        """Every way to read one more unit: (prefix, log-factor with look-ahead, the guess at it, context, word)."""
+    def _arcs(self, prefix: Prefix, token: int) -> list[tuple[Prefix, float, Context, str | None]]:
+        """Every way to read one more unit: (prefix, log-factor with look-ahead, context, word)."""
         before = self.contexts[prefix]
-        found = []
-        for variant, gain, after, word in self.knowledge.extensions(before, token):
-            gain -= self.knowledge.look_ahead(before)
-            guess = gain + self.knowledge.guess(before, after, variant)
-            found.append(((*prefix, (token, variant)), gain + self.knowledge.look_ahead(after), guess, after, word))
-        return found
+        return [
+            (
+                (*prefix, (token, variant)),
+                gain - self.knowledge.look_ahead(before) + self.knowledge.look_ahead(after), after, word,
+            )
+            for variant, gain, after, word in self.knowledge.extensions(before, token)
+        ]  # fmt: skip
 
     def _spelled(self, prefix: Prefix) -> object:
         """The same for prefixes that spell one text, end in the same unit and are equal to the phrases."""
@@ -219,7 +176,7 @@ class ReferenceSearch:
         tokens = [token for token, _ in prefix]
         spans = self._spoken(prefix, tokens, last) if self.knowledge.lexicon is not None else None
         text = self.knowledge.units.decode(tokens) if spans is None else " ".join(word for word, _, _ in spans)
-        return Reading(tokens, text, score, log_gain, self.knowledge.lm_score(tokens, text), spans)
+        return Reading(tokens, text, score, log_gain, spans)
 
     def _spoken(self, prefix: Prefix, tokens: list[int], last: str | None) -> list[Span]:
         """The words of the lexicon and the units that spell them."""

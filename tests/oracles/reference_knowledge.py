@@ -1,6 +1,6 @@
 """What language model, lexicon and phrases do to a prefix, in plain Python, from their definitions.
 
-For the search in `beam_reference`; shares no code with the compiled one.
+For the search in `reference_search`; shares no code with the compiled one.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.decoding.knowledge.phrase_automaton import BOUNDARY
-from asr.decoding.knowledge.phrases import Phrases, phrase_symbols
+from asr.decoding.knowledge.phrases import Phrases, phrase_spellings
 from asr.decoding.knowledge.tables import Weights
 from asr.decoding.results.times import split_words
 from asr.lm.ngram import UNKNOWN_ID, NGramModel
 from asr.lm.text import lm_symbols
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import SPACE_SYMBOL, WORD_START, Units
 
 IMPOSSIBLE = -math.inf
@@ -46,7 +46,7 @@ class ReferenceKnowledge:
         self.phrase_beginnings = {
             tuple(symbols[:end])
             for phrase in (phrases.boosts if phrases else ())
-            for symbols in [phrase_symbols(phrase, units)]
+            for symbols in phrase_spellings(phrase, units)
             for end in range(len(symbols) + 1)
         }
         if self.scores_words:
@@ -88,13 +88,6 @@ class ReferenceKnowledge:
         if context.spelled is None:
             return self._unigram_gain("<unk>", penalty=False)
         return self.best_words[context.spelled]
-
-    def guess(self, before: Context, after: Context, variant: int) -> float:
-        """What the search ranks a new prefix by in place of its look-ahead."""
-        if not self.scores_words or not after.spelled:
-            return self.look_ahead(after)
-        begins = variant > 0 or before.spelled in ((), (WORD_START,))
-        return self.best_words[()] if begins else self.look_ahead(before)
 
     def _best_words(self) -> dict[tuple[str, ...], float]:
         """The log-factor of the best word, by the model's unigrams, that begins with each spelling."""
@@ -171,8 +164,7 @@ class ReferenceKnowledge:
         found = []
         final = -context.phrase_credit
         if self.phrases:
-            fired = self.phrases.fired(self.units.decode(context.history))
-            final += sum(self.phrases.boosts[phrase] * count for phrase, count in fired.items())
+            final += self.phrases.heard(self.units.decode(context.history))
         ways = self.word_ends(context) if self.scores_words else [(0.0, context.lm_state, None)]
         for gain, state, word in ways:
             last = self.weights.alpha * self.lm.step(state, END_ID)[0] if self.lm else 0.0
@@ -189,11 +181,11 @@ class ReferenceKnowledge:
         ended = bool(history) and self.units.symbols[history[-1]] in silent
         complete = groups if ended else groups[:-1]
         text = " ".join(self.units.decode(group) for group in complete)
-        earned = sum(self.phrases.boosts[phrase] * count for phrase, count in self.phrases.fired(text).items())
+        earned = self.phrases.heard(text)
         shares = [
             boost * self._share(phrase, words[first:], ended)
             for first in range(len(words))
-            for phrase, boost in self.phrases.boosts.items()
+            for phrase, boost in self.phrases.heard_as.items()
         ]
         return earned + max([0.0, *shares])
 
@@ -212,7 +204,9 @@ class ReferenceKnowledge:
     def _share(self, phrase: str, tail: list[list[int]], ended: bool) -> float:
         """Share of a phrase's units that the last words spell, if they spell its beginning and do not complete it."""
         wanted = [
-            [token for token in self.units.encode(word) if self.units.symbols[token] != WORD_START]
+            [self.units.ids[word]]
+            if self.units.kind == "phones"
+            else [token for token in self.units.encode(word) if self.units.symbols[token] != WORD_START]
             for word in phrase.split()
         ]
         if len(tail) > len(wanted) or (ended and len(tail) == len(wanted)):

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from asr.corpus.text_lines import read_lines
 from asr.errors import DecodingError, MissingExtraError
 from asr.files import atomic_write
-from asr.lm.text import read_lines
 
 logger = logging.getLogger("asr")
 Pronunciation = tuple[str, ...]

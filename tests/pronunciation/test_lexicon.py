@@ -5,8 +5,8 @@ import types
 
 import pytest
 
-from asr.decoding.knowledge.lexicon import Lexicon
 from asr.errors import DecodingError, MissingExtraError
+from asr.pronunciation.lexicon import Lexicon
 from asr.units import Units
 
 PHONES = Units("words", ["<blank>", "<unk>", "AH", "B", "K", "R", "IY", "EH", "D"])

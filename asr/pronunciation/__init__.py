@@ -1,0 +1,1 @@
+"""How words are said: lexica, CMUdict, espeak-ng for any of its languages, a user's own dictionary."""
