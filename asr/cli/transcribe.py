@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,13 @@ from asr.cli.options import (
 
 FORMAT_HELP = "txt, srt, vtt, tsv, json, csv, ctm, stm, textgrid, several with commas, or all."
 CHANNELS_HELP = "mix: the mean of all; split: each by itself and one timeline; or the number of one, from 0."
+
+
+class Vad(str, Enum):
+    """Whether long silences are left out."""
+
+    auto = "auto"
+    off = "off"
 
 
 def transcribe(
@@ -48,6 +56,10 @@ def transcribe(
     end: Annotated[float | None, typer.Option(help="Second at which it ends.")] = None,
     raw: Annotated[int | None, typer.Option(help="Rate of headerless mono 16-bit samples, Hz.", min=1)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Truncated files fail instead of warning.")] = False,
+    vad: Annotated[
+        Vad, typer.Option(help="auto leaves out long silences of recordings over 30 s; off nothing.")
+    ] = Vad.auto,
+    int8: Annotated[bool, typer.Option("--int8", help="The 8-bit network that 'asr export --onnx' wrote.")] = False,
     batch_size: Annotated[int, typer.Option(help="Recordings decoded together.", min=1)] = 1,
     device: Device = None,
     threads: Threads = 0,
@@ -70,7 +82,8 @@ def transcribe(
     outputs.check(recordings)
     choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta)
     failed = transcribe_recordings(
-        load_recognizer(model, choice, device=device, threads=threads), recordings, outputs,
+        load_recognizer(model, choice, device=device, threads=threads, int8=int8), recordings, outputs,
         selection=selection, cutting=Cutting(longest_pause, longest_segment), batch_size=batch_size,
+        vad=vad is Vad.auto,
     )  # fmt: skip
     raise typer.Exit(1 if failed else 0)

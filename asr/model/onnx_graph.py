@@ -71,14 +71,15 @@ def onnx_model(config: ExperimentConfig, units: int, weights: Weights) -> onnx.M
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="asr")
     model.ir_version = IR_VERSION
-    normalised_alone = config.features.normalisation in ("utterance", "speaker")
+    # Others know only this one; it is the nearest to "speech" and "global", too.
+    normalised = config.features.normalisation != "none"
     helper.set_model_props(
         model,
         {
             "model_type": "EncDecCTCModel",
             "vocab_size": str(units),
             "subsampling_factor": str(config.model.time_reduction),
-            "normalize_type": "per_feature" if normalised_alone else "",
+            "normalize_type": "per_feature" if normalised else "",
             SETTINGS: settings_of(config, units),
         },
     )
@@ -107,7 +108,7 @@ def int8_bytes(config: ExperimentConfig, units: int, weights: Weights) -> bytes:
 def token_lines(units: Units) -> list[str]:
     """Lines of `tokens.txt` and `vocab.txt`: a symbol and its id, with the blank as `<blk>` and a space as U+2581."""
     shown = ["<blk>", *(WORD_START if symbol == " " else symbol for symbol in units.symbols[1:])]
-    if units.kind == "words":
+    if units.kind in ("words", "phones"):
         shown[1:] = [WORD_START + symbol for symbol in shown[1:]]
     return [f"{symbol} {index}\n" for index, symbol in enumerate(shown)]
 

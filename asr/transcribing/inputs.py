@@ -14,12 +14,14 @@ from typing import Literal
 import numpy as np
 
 from asr.audio.finding import SUFFIXES, look_through, printable
-from asr.audio.reading import audio_info, read_audio, resample
+from asr.audio.reading import audio_info, resample
+from asr.audio.stream import AudioStream, open_stream
 from asr.errors import AudioError, UsageError
 
 LOGGER = logging.getLogger("asr")
 STDIN = "-"
 MOST_STDIN_BYTES = 2**30
+SHORT_SECONDS = 30.0
 Channels = Literal["mix", "split"] | int
 
 
@@ -40,10 +42,17 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What is transcribed in one piece: mono samples (N,) at the model's rate, and who speaks where that is known."""
+    """What is transcribed in one piece.
 
-    samples: np.ndarray
+    Attributes:
+        samples: mono (N,) at the model's rate of a short recording; None of a long one.
+        speaker: who speaks, where that is known.
+        stream: a long recording, to be read once while it is transcribed.
+    """
+
+    samples: np.ndarray | None
     speaker: str | None = None
+    stream: AudioStream | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +94,19 @@ class Selection:
             return [Track(self._raw(source, self.raw, sample_rate))]
         if self.channels == "split":
             count = audio_info(source).channels
-            return [Track(self._read(source, sample_rate, channel), f"channel {channel}") for channel in range(count)]
-        return [Track(self._read(source, sample_rate, None if self.channels == "mix" else self.channels))]
+            return [self._read(source, sample_rate, channel, f"channel {channel}") for channel in range(count)]
+        return [self._read(source, sample_rate, self.channels)]
 
-    def _read(self, source: str | io.BytesIO, sample_rate: int, channel: int | None) -> np.ndarray:
-        duration = None if self.end is None else self.end - self.start
-        return read_audio(
-            source, sample_rate=sample_rate, channel=channel, strict=self.strict, start=self.start, duration=duration
+    def _read(
+        self, source: str | io.BytesIO, sample_rate: int, channel: int | Literal["mix"], speaker: str | None = None
+    ) -> Track:
+        """A short recording is read at once, so that several go through the network together."""
+        stream = open_stream(
+            source, sample_rate=sample_rate, channel=channel, strict=self.strict, start=self.start, end=self.end
         )
+        if stream.duration is None or stream.duration > SHORT_SECONDS:
+            return Track(None, speaker, stream)
+        return Track(np.concatenate([np.empty(0, np.float32), *stream]), speaker)
 
     def _raw(self, source: str | io.BytesIO, rate: int, sample_rate: int) -> np.ndarray:
         first, last = round(self.start * rate), None if self.end is None else round(self.end * rate)

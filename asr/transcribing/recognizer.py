@@ -8,15 +8,16 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from asr.audio.reading import read_audio, resample
+from asr.audio.stream import open_stream
 from asr.batches.plan import Item, plan_in_order
 from asr.config.sections import BatchingConfig
 from asr.decoding.paths.greedy import GreedyDecoder
@@ -24,7 +25,9 @@ from asr.errors import AudioError, UsageError
 from asr.features.filterbank import Filterbank
 from asr.model.files import UNITS, ModelFiles, read_model_files
 from asr.model.onnx_network import OnnxNetwork
-from asr.transcribing.transcript import Transcript, transcript_of
+from asr.transcribing.long_recording import LongRecording
+from asr.transcribing.transcript import Cutting, Transcript, transcript_of
+from asr.transcribing.windows import Windowing
 
 if TYPE_CHECKING:
     from asr.decoding.decoder import Decoder
@@ -83,19 +86,49 @@ class Recognizer:
         return self.trained.config.features.sample_rate
 
     def transcribe(
-        self, audio: str | Path | np.ndarray, *, sample_rate: int | None = None, channel: int | None = None
+        self,
+        audio: str | Path | np.ndarray | BinaryIO,
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        vad: bool = True,
+        progress: Callable[[float], None] | None = None,
     ) -> Transcript:
-        """Transcribe one recording.
+        """Transcribe one recording of any length.
 
         Args:
-            audio: a file, or mono samples (N,), floats in -1..1 or 16-bit integers.
+            audio: a file, a binary file object, or mono samples (N,), floats in -1..1 or 16-bit integers.
             sample_rate: of the samples; needed for an array whose rate is not the model's.
             channel: of a file, counted from 0; None mixes down.
+            vad: leave out long silences of recordings longer than half a minute; they stand in `skipped`.
+            progress: told the seconds of the recording that were read so far.
 
         Raises:
             AudioError: the file or array is not usable audio.
         """
-        return self.transcribe_batch([self.samples(audio, sample_rate=sample_rate, channel=channel)])[0]
+        transcript = self.segments(
+            audio, sample_rate=sample_rate, channel=channel, vad=vad, progress=progress
+        ).transcript()
+        return replace(transcript, hotwords=self._fired(transcript.text))
+
+    def segments(
+        self,
+        audio: str | Path | np.ndarray | BinaryIO,
+        *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
+        vad: bool = True,
+        progress: Callable[[float], None] | None = None,
+        cutting: Cutting | None = None,
+    ) -> LongRecording:
+        """Segments of one recording, one after the other, in memory that does not grow with it; see `transcribe`."""
+        blocks: Iterable[np.ndarray]
+        if isinstance(audio, np.ndarray) or not (isinstance(audio, (str, os.PathLike)) or hasattr(audio, "read")):
+            blocks = [self.samples(np.asarray(audio), sample_rate=sample_rate)]
+        else:
+            mixed: Any = "mix" if channel is None else channel
+            blocks = open_stream(audio, sample_rate=self.sample_rate, channel=mixed)
+        return LongRecording(self, blocks, cutting or Cutting(), vad, progress=progress)
 
     def report_phrases(self, texts: Sequence[str]) -> None:
         """Log which boosted phrases occur in transcripts, and how many never fired; silence would hide them."""
@@ -109,17 +142,29 @@ class Recognizer:
         LOGGER.info("hotwords that did not occur: %d of %d%s", len(silent), len(fired), named)
 
     def transcribe_batch(self, waves: Sequence[np.ndarray]) -> list[Transcript]:
-        """Transcribe several recordings (N,) at the model's rate, in their order."""
+        """Transcribe several recordings (N,) at the model's rate, in their order; long ones in windows."""
+        longest = Windowing().length * self.sample_rate
+        short = iter(self.log_probs([wave for wave in waves if len(wave) <= longest]))
         return [
-            self._transcript(readings[0], len(wave) / self.sample_rate)
-            for wave, readings in zip(waves, map(self.decoder.decode, self.log_probs(waves)), strict=True)
+            self._transcript(self.decoder.decode(next(short))[0], len(wave) / self.sample_rate)
+            if len(wave) <= longest
+            else self.transcribe_blocks([wave])
+            for wave in waves
         ]
+
+    def transcribe_blocks(
+        self, blocks: Iterable[np.ndarray], *, vad: bool = True, progress: Callable[[float], None] | None = None
+    ) -> Transcript:
+        """Transcribe one recording that comes in blocks (N,) at the model's rate; see `transcribe`."""
+        transcript = LongRecording(self, blocks, vad=vad, progress=progress).transcript()
+        return replace(transcript, hotwords=self._fired(transcript.text))
 
     def _transcript(self, hypothesis: Hypothesis, duration: float) -> Transcript:
         transcript = transcript_of(hypothesis, duration)
-        if self.phrases is None:
-            return transcript
-        return replace(transcript, hotwords=self.phrases.report([transcript.text]))
+        return replace(transcript, hotwords=self._fired(transcript.text))
+
+    def _fired(self, text: str) -> dict[str, int] | None:
+        return None if self.phrases is None else self.phrases.report([text])
 
     def samples(
         self, audio: str | Path | np.ndarray, *, sample_rate: int | None = None, channel: int | None = None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from asr.errors import AsrError
-from asr.progress import track
+from asr.progress import SECONDS_BETWEEN_LINES, track
 from asr.transcribing.inputs import Recording, Selection, Track
 from asr.transcribing.outputs import Outputs
 from asr.transcribing.recognizer import Recognizer
@@ -27,6 +26,7 @@ def transcribe_recordings(
     selection: Selection | None = None,
     cutting: Cutting | None = None,
     batch_size: int = 1,
+    vad: bool = True,
 ) -> int:
     """Transcribe recordings one after the other.
 
@@ -37,6 +37,7 @@ def transcribe_recordings(
         selection: which part and channel of each is read.
         cutting: where segments end.
         batch_size: recordings decoded together; changes speed, not text.
+        vad: leave out long silences of long recordings.
 
     Returns:
         Number of recordings that failed; each was named in the log and the others were written.
@@ -53,7 +54,7 @@ def transcribe_recordings(
     failed = 0
     texts: list[str] = []
     for begin in track(range(0, len(wanted), batch_size), "transcribing"):
-        for recording, outcome in _batch(recognizer, wanted[begin : begin + batch_size], selection):
+        for recording, outcome in _batch(recognizer, wanted[begin : begin + batch_size], selection, vad):
             try:
                 if isinstance(outcome, AsrError):
                     raise outcome
@@ -79,7 +80,7 @@ Tracks = Sequence[tuple[Track, Transcript]]
 
 
 def _batch(
-    recognizer: Recognizer, recordings: Sequence[Recording], selection: Selection
+    recognizer: Recognizer, recordings: Sequence[Recording], selection: Selection, vad: bool
 ) -> Iterator[tuple[Recording, Tracks | AsrError]]:
     """Read and transcribe a batch; one that cannot be read or decoded does not take the others with it."""
     readable: list[tuple[Recording, list[Track]]] = []
@@ -88,13 +89,13 @@ def _batch(
             readable.append((recording, selection.tracks(recording, recognizer.sample_rate)))
         except AsrError as error:
             yield recording, error
-    yield from _transcribed(recognizer, readable)
+    yield from _transcribed(recognizer, readable, vad)
 
 
 def _transcribed(
-    recognizer: Recognizer, readable: Sequence[tuple[Recording, list[Track]]]
+    recognizer: Recognizer, readable: Sequence[tuple[Recording, list[Track]]], vad: bool
 ) -> Iterator[tuple[Recording, Tracks | AsrError]]:
-    waves: list[np.ndarray] = [one.samples for _, tracks in readable for one in tracks]
+    waves = [one.samples for _, tracks in readable for one in tracks if one.samples is not None]
     try:
         transcripts = iter(recognizer.transcribe_batch(waves))
     except AsrError as error:
@@ -102,10 +103,38 @@ def _transcribed(
             yield readable[0][0], error
             return
         for pair in readable:
-            yield from _transcribed(recognizer, [pair])
+            yield from _transcribed(recognizer, [pair], vad)
         return
     for recording, tracks in readable:
-        yield recording, [(one, next(transcripts)) for one in tracks]
+        done: list[tuple[Track, Transcript]] = []
+        try:
+            for one in tracks:
+                if one.stream is None:
+                    done.append((one, next(transcripts)))
+                else:
+                    pace = _Pace(recording.shown, one.stream.duration)
+                    done.append((one, recognizer.transcribe_blocks(one.stream, vad=vad, progress=pace)))
+            yield recording, done
+        except AsrError as error:
+            yield recording, error
+
+
+class _Pace:
+    """Says now and then how much of a long recording is transcribed, how fast, and how long the rest will take."""
+
+    def __init__(self, name: str, duration: float | None) -> None:
+        self._name, self._duration = name, duration
+        self._began = self._said = time.monotonic()
+
+    def __call__(self, seconds: float) -> None:
+        now = time.monotonic()
+        if now - self._said < SECONDS_BETWEEN_LINES:
+            return
+        self._said = now
+        speed = seconds / (now - self._began)
+        rest = f" of {self._duration:.0f}" if self._duration else ""
+        left = f", {max(0.0, self._duration - seconds) / speed:.0f} s left" if self._duration else ""
+        LOGGER.info("%s: %.0f%s s of audio, %.0f times real time%s", self._name, seconds, rest, speed, left)
 
 
 def _write(
