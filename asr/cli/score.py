@@ -47,7 +47,6 @@ def score(
     fail_above: Annotated[float | None, typer.Option(help="Exit with 1 when a rate in % is higher.")] = None,
     resamples: Annotated[int, typer.Option(help="Draws of the bootstrap.", min=100)] = 2000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    nj: Annotated[int, typer.Option("--nj", help="Processes.", min=1)] = 1,
 ) -> None:
     """Word or character error rates, how sure they are, what went wrong, and which system is better."""
     from asr.scoring.evaluate import Options, evaluate
@@ -73,7 +72,6 @@ def score(
         keywords=keywords,
         resamples=resamples,
         seed=seed,
-        nj=nj,
     )
     evaluation = evaluate(ref, hyp, options)
     shown = report(evaluation, align=align, markdown=markdown, breakdowns=bool(by)) if str(json) != "-" else ()

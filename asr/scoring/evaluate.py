@@ -60,7 +60,6 @@ class Options:
         vocabulary: file whose lines begin with the words that the recogniser knows.
         keywords: file with a keyword or phrase a line, for their precision and recall.
         resamples, seed: of the bootstrap.
-        nj: processes.
     """
 
     unit: Unit = "word"
@@ -76,7 +75,6 @@ class Options:
     keywords: Path | None = None
     resamples: int = RESAMPLES
     seed: int = 0
-    nj: int = 1
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,6 @@ def _evaluate_one(refs: Transcripts, path: str | Path, name: str, options: Optio
         fields={name: refs.column(name) for name in _fields(refs, options)},
         name=name,
         markup=markup,
-        nj=options.nj,
     )
     if result.missing:
         log.warning(

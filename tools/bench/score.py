@@ -5,8 +5,7 @@
 Sentences of 1 to 24 words of a Zipf-distributed vocabulary of 20,000 words, a tenth of them changed, from a fixed seed.
 `ours` and `jiwer` get two lists of strings in memory and keep every alignment; each run is a fork of this process, in
 turns; time is the median over rounds (the processor's beside the wall's, for a machine that others use too), memory the
-peak of resident memory above the start of the fork (Linux; for `nj 2` and whole commands the largest process, from
-nothing). The cases "from files" are whole commands that read two trn files: `asr score` with its bootstrap, and sclite,
+peak of resident memory above the start of the fork (Linux; for whole commands the largest process, from nothing). The cases "from files" are whole commands that read two trn files: `asr score` with its bootstrap, and sclite,
 which counts at its own costs. Rows: {"case", "system", "metric", "value", "unit"};
 the systems are named as on PyPI or Debian, and ours is `ours`.
 """
@@ -92,10 +91,9 @@ def measure(refs: Texts, hyps: Texts, rounds: int) -> list[Row]:
     """Rows of every system for one set."""
     case = f"{len(refs)} utterances"
     systems: dict[tuple[str, str], Callable[[], Counts]] = {
-        (case, "ours"): lambda: ours(refs, hyps, "unit", 1),
+        (case, "ours"): lambda: ours(refs, hyps, "unit"),
         (case, "jiwer"): lambda: by_jiwer(refs, hyps),
-        (f"{case}, nj 2", "ours"): lambda: ours(refs, hyps, "unit", 2),
-        (f"{case}, costs of sclite", "ours"): lambda: ours(refs, hyps, "sclite", 1),
+        (f"{case}, costs of sclite", "ours"): lambda: ours(refs, hyps, "sclite"),
     }
     rows = in_turns(systems, len(refs), rounds)
     with tempfile.TemporaryDirectory() as folder:
@@ -171,9 +169,9 @@ def resident(field: str) -> int:
     return 0
 
 
-def ours(refs: Texts, hyps: Texts, costs: str, processes: int) -> Counts:
+def ours(refs: Texts, hyps: Texts, costs: str) -> Counts:
     """Hits, substitutions, deletions, insertions; the alignments are in memory when they are counted."""
-    return [int(count) for count in align(refs, hyps, costs=costs, nj=processes).counts().sum(axis=0)]
+    return [int(count) for count in align(refs, hyps, costs=costs).counts().sum(axis=0)]
 
 
 def by_jiwer(refs: Texts, hyps: Texts) -> Counts:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, pairwise, repeat
+from itertools import chain, pairwise
 from typing import Literal, NamedTuple, cast
 
 import numpy as np
@@ -113,9 +112,7 @@ class Alignments:
         return [Pair("hit", self.vocabulary[a], self.vocabulary[b]) for a, b in zip(ref, hyp, strict=True)]
 
 
-def align(
-    refs: Sequence[str], hyps: Sequence[str], unit: Unit = "word", costs: str = "unit", nj: int = 1
-) -> Alignments:
+def align(refs: Sequence[str], hyps: Sequence[str], unit: Unit = "word", costs: str = "unit") -> Alignments:
     """Align each reference with its hypothesis.
 
     Args:
@@ -125,13 +122,7 @@ def align(
             `apart` decides.
         costs: "unit" for 0/1/1/1 or "sclite" for 0/3/3/4; among equally cheap alignments the choice is that of
             jiwer (rapidfuzz) and of sclite respectively.
-        nj: processes to use.
     """
-    if nj > 1 and len(refs) >= 2 * nj:
-        bounds = np.linspace(0, len(refs), nj + 1).astype(int).tolist()
-        sides = [[side[a:b] for a, b in pairwise(bounds)] for side in (refs, hyps)]
-        with ProcessPoolExecutor(nj) as pool:
-            return _joined(list(pool.map(align, *sides, repeat(unit), repeat(costs))))
     if unit == "auto":
         refs, hyps = [apart(text) for text in refs], [apart(text) for text in hyps]
     tokenise = tokenise_characters if unit == "char" else tokenise_words
@@ -172,26 +163,6 @@ def tokenise_characters(*texts: Sequence[str]) -> tuple[Sequence[str], list[Toke
     used, ids = np.unique(np.concatenate(flats), return_inverse=True)
     parts = np.split(ids.astype(np.int32), np.cumsum([len(flat) for flat in flats])[:-1])
     return [chr(c) for c in used], [Tokens(part, _offsets(n)) for part, n in zip(parts, lengths, strict=True)]
-
-
-def _joined(parts: list[Alignments]) -> Alignments:
-    """One set of alignments from those of consecutive spans of utterances."""
-    vocabulary: dict[str, int] = {}
-    new_ids = [
-        np.array([vocabulary.setdefault(word, len(vocabulary)) for word in part.vocabulary], np.int32) for part in parts
-    ]
-    sides, begins = [], []
-    for tokens in ([part.refs for part in parts], [part.hyps for part in parts]):
-        ids = [renamed[part.ids] for renamed, part in zip(new_ids, tokens, strict=True)]
-        sides.append(Tokens(np.concatenate(ids), _offsets(np.concatenate([np.diff(part.offsets) for part in tokens]))))
-        begins.append(_offsets(np.array([len(part.ids) for part in tokens])))
-    edits = Edits(
-        np.concatenate([part.edits.kinds for part in parts]),
-        np.concatenate([part.edits.refs + begin for part, begin in zip(parts, begins[0], strict=False)]),
-        np.concatenate([part.edits.hyps + begin for part, begin in zip(parts, begins[1], strict=False)]),
-        _offsets(np.concatenate([np.diff(part.edits.offsets) for part in parts])),
-    )
-    return Alignments(list(vocabulary), sides[0], sides[1], edits)
 
 
 def _align_tokens(refs: Tokens, hyps: Tokens, costs: str) -> Edits:

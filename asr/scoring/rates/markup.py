@@ -20,7 +20,6 @@ def align_with_markup(
     normalise: Callable[[str], str],
     unit: Unit,
     costs: str,
-    nj: int = 1,
 ) -> tuple[list[str], Alignments]:
     """Align references that may hold `{ a / b }` and `(word)`.
 
@@ -31,7 +30,7 @@ def align_with_markup(
         normalise: what the words of a reference go through.
         unit: "word" or "char"; characters are compared after the words have chosen a reading, and an optional word
             that was left out has none.
-        costs, nj: as in `alignment.align`.
+        costs: as in `alignment.align`.
 
     Returns:
         The N references as they were read, and their alignments.
@@ -48,7 +47,7 @@ def align_with_markup(
         if has_markup(ref)
     }
     spoken = [_words_of(readings[n], unit) if n in readings else normalise(ref) for n, ref in enumerate(refs)]
-    alignments = align(spoken, hyps, unit, costs, nj)
+    alignments = align(spoken, hyps, unit, costs)
     return spoken, alignments if unit == "char" else _replace_edits(alignments, readings)
 
 

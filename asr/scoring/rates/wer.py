@@ -177,7 +177,6 @@ def score(
     fields: Mapping[str, Mapping[str, str]] | None = None,
     name: str = "hypothesis",
     markup: bool = False,
-    nj: int = 1,
 ) -> Score:
     """Compare hypotheses with references.
 
@@ -191,7 +190,6 @@ def score(
         fields: property -> id -> value, for breakdowns.
         name: what the system is called in reports.
         markup: read `{ a / b }` in references as alternatives and `(word)` as optional, as sclite does with STM.
-        nj: processes to use.
 
     Raises:
         ScoringError: hypotheses for unknown ids, lists of different length, a missing reference, or no text.
@@ -211,10 +209,10 @@ def score(
     hyp_list = rules.apply_all(hyp_texts.get(key, "") for key in ids)
     if markup:
         raw = list(ref_texts.values())
-        ref_list, alignments = align_with_markup(ids, raw, hyp_list, rules.apply, unit, costs, nj)
+        ref_list, alignments = align_with_markup(ids, raw, hyp_list, rules.apply, unit, costs)
     else:
         ref_list = rules.apply_all(ref_texts.values())
-        alignments = align(ref_list, hyp_list, unit, costs, nj)
+        alignments = align(ref_list, hyp_list, unit, costs)
     columns = {column: [str(values.get(key, "")) for key in ids] for column, values in (fields or {}).items()}
     missing = [key for key in ids if key not in hyp_texts] if len(hyp_texts) < len(ids) else []
     return Score(ids, ref_list, hyp_list, alignments, alignments.counts(), missing, unit, costs, rules, columns, name)
