@@ -1,4 +1,4 @@
-"""`asr download` where nothing has to be downloaded: the folder of a corpus that is at hand, and one line where none is."""
+"""`asr download` where nothing has to be downloaded: the folder of a corpus at hand, and one line where none is."""
 
 from asr.__main__ import run
 

@@ -6,8 +6,8 @@ Sentences of 1 to 24 words of a Zipf-distributed vocabulary of 20,000 words, a t
 `ours` and `jiwer` get two lists of strings in memory and keep every alignment; each run is a fork of this process, in
 turns; time is the median over rounds (the processor's beside the wall's, for a machine that others use too), memory the
 peak of resident memory above the start of the fork (Linux; for whole commands the largest process, from nothing). The
-cases "from files" are whole commands that read two trn files: `asr score` with its bootstrap, and sclite, which counts at
-its own costs. Rows: {"case", "system", "metric", "value", "unit"};
+cases "from files" are whole commands that read two trn files: `asr score` with its bootstrap, and sclite, which counts
+at its own costs. Rows: {"case", "system", "metric", "value", "unit"};
 the systems are named as on PyPI or Debian, and ours is `ours`.
 """
 
