@@ -20,6 +20,7 @@ from asr.errors import DecodingError
 from asr.files import atomic_write
 
 META_ENTRY = "meta.json"
+BLOCK = 4096  # frames summed at a time: an hour of audio and thousands of units take no memory to speak of
 NORMALISATION_TOLERANCE = 0.02  # float16 caches of thousands of units are off by about 0.005
 
 
@@ -53,7 +54,8 @@ def check_log_probs(log_probs: NDArray[np.floating], units: int, subject: str = 
     if log_probs.shape[0] == 0:
         return
     with np.errstate(over="ignore", invalid="ignore"):
-        sums = np.exp(log_probs, dtype=np.float32).sum(axis=1)
+        blocks = (log_probs[first : first + BLOCK] for first in range(0, len(log_probs), BLOCK))
+        sums = np.concatenate([np.exp(block, dtype=np.float32).sum(axis=1) for block in blocks])
         wrong = ~(np.abs(sums - 1.0) <= NORMALISATION_TOLERANCE)  # a NaN compares false, hence the negation
     if wrong.any():
         frame = int(np.argmax(wrong))
