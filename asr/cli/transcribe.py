@@ -60,6 +60,10 @@ def transcribe(
         Vad, typer.Option(help="auto leaves out long silences of recordings over 30 s; off nothing.")
     ] = Vad.auto,
     int8: Annotated[bool, typer.Option("--int8", help="The 8-bit network that 'asr export --onnx' wrote.")] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Say what is heard while it comes in, a line a segment.")
+    ] = False,
+    look_ahead: Annotated[float, typer.Option(help="Seconds heard before --stream decides; less is quicker.")] = 0.64,
     batch_size: Annotated[int, typer.Option(help="Recordings decoded together.", min=1)] = 1,
     device: Device = None,
     threads: Threads = 0,
@@ -74,6 +78,14 @@ def transcribe(
     from asr.transcribing.writers.formats import check_formats
     from asr.transcribing.writers.subtitles import Layout
 
+    if stream:
+        from asr.transcribing.live import transcribe_live
+        from asr.transcribing.streaming import StreamOptions
+
+        choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta)
+        recognizer = load_recognizer(model, choice, device=device, threads=threads, int8=int8)
+        transcribe_live(recognizer, audio, StreamOptions(look_ahead=look_ahead), raw=raw)
+        return
     layout = Layout(max_line_width, max_line_count, max_words_per_line, highlight_words)
     folder = None if output_dir == "-" else Path(output_dir)
     outputs = Outputs(check_formats(output_format), folder, layout, word_timestamps, skip_existing)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from asr.decoding.from_files import DecoderRecipe
     from asr.decoding.knowledge.phrases import Phrases
     from asr.decoding.results.hypothesis import Hypothesis
+    from asr.transcribing.streaming import StreamOptions, TranscriptStream
 
 LOGGER = logging.getLogger("asr")
 SHOWN = 5  # phrases named in the report
@@ -129,6 +130,12 @@ class Recognizer:
             mixed: Any = "mix" if channel is None else channel
             blocks = open_stream(audio, sample_rate=self.sample_rate, channel=mixed)
         return LongRecording(self, blocks, cutting or Cutting(), vad, progress=progress)
+
+    def stream(self, options: StreamOptions | None = None) -> TranscriptStream:
+        """A live transcript: `push` blocks of any size at the model's rate, then `finish`."""
+        from asr.transcribing.streaming import TranscriptStream
+
+        return TranscriptStream(self, options)
 
     def report_phrases(self, texts: Sequence[str]) -> None:
         """Log which boosted phrases occur in transcripts, and how many never fired; silence would hide them."""
