@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load_model(directory: str | Path, device: str | None = None) -> Recognizer:
-    """Load a model directory for transcribing.
+def load_model(name_or_directory: str | Path, device: str | None = None) -> Recognizer:
+    """Load a model for transcribing.
 
     Args:
-        directory: folder with `model.safetensors`, `config.yaml` and `units.txt`.
+        name_or_directory: a model directory, or the name of one that `asr models` lists.
         device: "cpu", "cuda" or "cuda:N"; None takes a GPU where there is one.
 
     Raises:
-        ModelError: the folder is not a complete model directory.
+        ModelError: there is no such model, or its directory is not complete.
     """
+    from asr.transcribing.models import find_model
     from asr.transcribing.recognizer import Recognizer
 
-    return Recognizer.load(directory, device=device)
+    return Recognizer.load(find_model(name_or_directory), device=device)
 
 
 def load_decoder(model: str | Path, **search: Any) -> Decoder:

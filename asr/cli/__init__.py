@@ -8,11 +8,14 @@ from asr.cli.align import align
 from asr.cli.check import app as check_app
 from asr.cli.convert import convert
 from asr.cli.decode import decode
+from asr.cli.doctor import doctor
 from asr.cli.download import download
+from asr.cli.explain import explain
 from asr.cli.export import export
 from asr.cli.features import features
 from asr.cli.lexicon import lexicon
 from asr.cli.lm import app as lm_app
+from asr.cli.models import models
 from asr.cli.prepare import prepare
 from asr.cli.score import CONTEXT as SCORE_CONTEXT
 from asr.cli.score import score
@@ -66,4 +69,7 @@ app.command("transcribe", cls=WhisperCommand)(transcribe)
 app.command("serve")(serve)
 app.add_typer(lm_app, name="lm")
 app.command("align")(align)
+app.command("explain")(explain)
+app.command("models")(models)
+app.command("doctor")(doctor)
 app.command("export")(export)

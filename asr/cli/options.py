@@ -18,6 +18,9 @@ def log_more(verbose: bool) -> bool:
 
 
 Model = Annotated[Path, typer.Option(help="Model folder.")]
+ModelOrDefault = Annotated[
+    str | None, typer.Option("--model", help="Model folder or name (see 'asr models'); english where it is there.")
+]
 BeamSize = Annotated[
     int | None,
     typer.Option(help="Width of the beam search; 0 decodes greedily; else as the model's configuration.", min=0),
@@ -25,7 +28,11 @@ BeamSize = Annotated[
 LanguageModel = Annotated[
     Path | None, typer.Option("--lm", help="Language-model folder or ARPA file, for the beam search.")
 ]
-Lexicon = Annotated[Path | None, typer.Option(help="File of the only words that may be recognised.")]
+Lexicon = Annotated[
+    Path | None,
+    typer.Option("--lexicon", "--vocabulary", help="File of the only words that may be recognised."),
+]
+Grammar = Annotated[Path | None, typer.Option(help="File of the only phrases that may be recognised, one a line.")]
 Hotwords = Annotated[Path | None, typer.Option(help="File of phrases to boost: PHRASE, or PHRASE<tab>BOOST, a line.")]
 Alpha = Annotated[float | None, typer.Option(help="Weight of the language model.", min=0)]
 Beta = Annotated[float | None, typer.Option(help="Bonus for each word, natural log.")]

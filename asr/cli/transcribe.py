@@ -13,10 +13,11 @@ from asr.cli.options import (
     BeamSize,
     Beta,
     Device,
+    Grammar,
     Hotwords,
     LanguageModel,
     Lexicon,
-    Model,
+    ModelOrDefault,
     Threads,
     Verbose,
 )
@@ -34,7 +35,7 @@ class Vad(str, Enum):
 
 def transcribe(
     audio: Annotated[list[str], typer.Argument(help="Audio files or folders; - is standard input.")],
-    model: Model,
+    model: ModelOrDefault = None,
     output_format: Annotated[str, typer.Option("--output-format", "-f", help=FORMAT_HELP)] = "txt",
     output_dir: Annotated[str, typer.Option("--output-dir", "-o", help="Folder for the results; - is stdout.")] = "-",
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out what has its results.")] = False,
@@ -49,6 +50,7 @@ def transcribe(
     lm: LanguageModel = None,
     lexicon: Lexicon = None,
     hotwords: Hotwords = None,
+    grammar: Grammar = None,
     alpha: Alpha = None,
     beta: Beta = None,
     channels: Annotated[str, typer.Option("--channels", "--channel", help=CHANNELS_HELP)] = "mix",
@@ -72,6 +74,7 @@ def transcribe(
     """Transcribe recordings; exit code 1 when any of them failed, the others are written."""
     from asr.transcribing.choosing import DecoderChoice, load_recognizer
     from asr.transcribing.inputs import Selection, find_recordings, parse_channels
+    from asr.transcribing.models import find_model
     from asr.transcribing.outputs import Outputs
     from asr.transcribing.recordings import transcribe_recordings
     from asr.transcribing.transcript import Cutting
@@ -92,9 +95,9 @@ def transcribe(
     selection = Selection(parse_channels(channels), start, end, raw, strict)
     recordings = find_recordings(audio)
     outputs.check(recordings)
-    choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta)
+    choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta, grammar=grammar)
     failed = transcribe_recordings(
-        load_recognizer(model, choice, device=device, threads=threads, int8=int8), recordings, outputs,
+        load_recognizer(find_model(model), choice, device=device, threads=threads, int8=int8), recordings, outputs,
         selection=selection, cutting=Cutting(longest_pause, longest_segment), batch_size=batch_size,
         vad=vad is Vad.auto,
     )  # fmt: skip

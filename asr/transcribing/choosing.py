@@ -12,6 +12,7 @@ from asr.transcribing.recognizer import Recognizer, load_network
 
 if TYPE_CHECKING:
     from asr.decoding.from_files import DecoderRecipe
+    from asr.decoding.grammar import GrammarDecoder
 
 LM, LEXICON, CONFIDENCE = "lm", "lexicon.txt", "confidence.json"  # in a model directory; all optional
 
@@ -28,6 +29,7 @@ class DecoderChoice:
         alpha: weight of the language model.
         beta: bonus for each word, natural log.
         nbest: readings of each utterance.
+        grammar: file of phrases that alone are allowed, in place of a beam search.
     """
 
     beam: int | None = None
@@ -37,6 +39,7 @@ class DecoderChoice:
     alpha: float | None = None
     beta: float | None = None
     nbest: int | None = None
+    grammar: Path | None = None
 
 
 def load_recognizer(
@@ -62,6 +65,9 @@ def load_recognizer(
     """
     trained = read_model_files(model)
     choice = choice or DecoderChoice()
+    if choice.grammar is not None:
+        decoder = _grammar_decoder(trained, choice, choice.grammar)
+        return Recognizer(trained, decoder, network=load_network(trained, device, threads=threads, int8=int8))
     _refuse_useless(trained, choice)
     recipe = decoder_recipe(trained, choice)
     network = load_network(trained, device, threads=threads, int8=int8)
@@ -69,6 +75,17 @@ def load_recognizer(
         return Recognizer(trained, network=network)
     decoder = recipe()
     return Recognizer(trained, decoder, decoder.phrases, recipe, network)
+
+
+def _grammar_decoder(trained: ModelFiles, choice: DecoderChoice, path: Path) -> GrammarDecoder:
+    """The decoder of nothing but the phrases of a file, which takes no other option."""
+    from asr.decoding.grammar import GrammarDecoder, read_grammar
+
+    for option, value in vars(choice).items():
+        if option != "grammar" and value is not None:
+            name = {"beam": "beam-size"}.get(option, option)
+            raise UsageError(f"--{name}", "has no effect beside --grammar", "leave one of them out")
+    return GrammarDecoder(read_grammar(path), trained.units, trained.seconds_per_frame)
 
 
 def decoder_recipe(trained: ModelFiles, choice: DecoderChoice) -> DecoderRecipe | None:

@@ -71,3 +71,41 @@ def test_what_is_missing_is_named_and_nothing_written(manifest, model_folder, tm
     assert last.startswith("asr: error: ")
     assert "nowhere" in last
     assert not (tmp_path / "out.ctm").exists()
+
+
+class TestOneRecording:
+    @pytest.fixture
+    def said(self, manifest):
+        (first, *_) = load_manifest(manifest)
+        return str(manifest.parent / "u0.wav"), first
+
+    def test_the_times_are_those_of_the_manifest(self, manifest, said, model_folder, tmp_path, capsys):
+        audio, utterance = said
+        assert align(manifest, model_folder, tmp_path / "set.ctm") == 0
+        capsys.readouterr()
+        assert run(["align", audio, utterance.text, "--model", str(model_folder), "--device", "cpu"]) == 0
+        expected = [line for line in (tmp_path / "set.ctm").read_text().splitlines() if line.startswith("u0 ")]
+        assert [line.split()[:5] for line in capsys.readouterr().out.splitlines()] == [x.split()[:5] for x in expected]
+
+    @pytest.mark.parametrize(("suffix", "begin"), [(".TextGrid", "File type"), (".srt", "1\n00:00:"), (".json", "{")])
+    def test_the_suffix_tells_the_format(self, said, model_folder, tmp_path, suffix, begin):
+        (tmp_path / "text.txt").write_text("ab\ncd\n")
+        command = ["align", said[0], str(tmp_path / "text.txt"), "--model", str(model_folder), "--device", "cpu"]
+        assert run([*command, "-o", str(tmp_path / f"out{suffix}")]) == 0
+        assert (tmp_path / f"out{suffix}").read_text().startswith(begin)
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "message"),
+        [
+            ([], 2, "needs a text, or is a manifest that needs --out"),
+            (["ab Öl"], 1, "holds 'Öl', which the units of the model cannot spell"),
+            (["ab", "-f", "docx"], 2, "'docx' is not a format; use ctm, textgrid, srt, vtt, json"),
+            (["ab", "--channels", "split"], 2, "cannot be split"),
+            (["no.txt"], 2, "no.txt: does not exist"),
+        ],
+    )
+    def test_what_is_refused(self, said, model_folder, arguments, code, message, capsys):
+        assert run(["align", said[0], *arguments, "--model", str(model_folder), "--device", "cpu"]) == code
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert message in printed.err

@@ -212,3 +212,13 @@ def test_a_folder_says_what_it_passed_over(model_folder, stereo, capsys):
     (stereo / "._left.wav").write_text("?")
     assert transcribe(model_folder, stereo) == 0
     assert "passed over 2 files that are hidden or no audio: ._left.wav, notes.doc" in capsys.readouterr().err
+
+
+def test_a_grammar_allows_its_phrases_alone(model_folder, recording, tmp_path, capsys):
+    (tmp_path / "phrases.txt").write_text("ab cd\ndd\n")
+    assert transcribe(model_folder, recording, "--grammar", tmp_path / "phrases.txt", "-f", "json") == 0
+    spoken = json.loads(capsys.readouterr().out)["text"]
+    rest = spoken.replace("ab cd", "").replace("dd", "")
+    assert rest.strip() == ""
+    assert transcribe(model_folder, recording, "--grammar", tmp_path / "phrases.txt", "--beam-size", "8") == 2
+    assert "--beam-size: has no effect beside --grammar" in capsys.readouterr().err

@@ -11,46 +11,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from asr.audio.reading import read_audio
-from asr.errors import AsrError, UsageError
+from asr.errors import AsrError
 from asr.features.extractor import FeatureExtractor
 from asr.model.directory import load_trained
-
-MOVES = 0.5  # least standard deviation of a cell worth looking at
-AGREES = 1e-4  # largest difference from the network's own hidden state
-
-
-@dataclass(frozen=True)
-class Inside:
-    """What one direction of one layer does over T frames, each (T, H): gates in 0..1, cell and hidden state."""
-
-    input: np.ndarray
-    forget: np.ndarray
-    output: np.ndarray
-    cell: np.ndarray
-    hidden: np.ndarray
-
-
-def inside(lstm: nn.LSTM, frames: np.ndarray) -> Inside:
-    """Run the gate equations over frames (T, F) with the weights of a PyTorch LSTM."""
-    w_x, w_h, b_x, b_h = (parameter.detach().double().numpy() for parameter in lstm.parameters())
-    size = lstm.hidden_size
-    cell, hidden = np.zeros(size), np.zeros(size)
-    states: list[tuple[np.ndarray, ...]] = []
-    for frame in frames.astype(np.float64):
-        i, f, g, o = np.split(w_x @ frame + b_x + w_h @ hidden + b_h, 4)
-        i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
-        cell = f * cell + i * np.tanh(g)
-        hidden = o * np.tanh(cell)
-        states.append((i, f, o, cell, hidden))
-    return Inside(*(np.array(values) for values in zip(*states, strict=True)))
+from asr.model.gates import Inside, layer_inside, longest_memory
 
 
 def main() -> int:
@@ -66,47 +36,18 @@ def main() -> int:
 def run(options: argparse.Namespace) -> int:
     """Everything but the errors."""
     trained = load_trained(options.model, "cpu")
-    layers = trained.config.model.layers
-    if not 1 <= options.layer <= layers:
-        raise UsageError("--layer", f"{options.layer} is not in 1..{layers}", "choose one of the model's layers")
     wave = torch.from_numpy(read_audio(options.audio, sample_rate=trained.config.features.sample_rate))
     extractor = FeatureExtractor(trained.config.features)
     with torch.no_grad():
         features, frames = extractor(wave[None], torch.tensor([len(wave)]))
-        read, produced = _layer_input(trained.model, trained.normaliser.batch(features, frames), frames, options.layer)
-    lstm = trained.model.stack.layers[options.layer - 1].forward_lstm
-    state = inside(lstm, read.numpy())
-    difference = float(np.abs(state.hidden - produced.double().numpy()).max())
-    if difference > AGREES:
-        raise UsageError("gates", f"differ from the network's hidden state by {difference:.1e}", "report this")
+        normalised = trained.normaliser.batch(features, frames)
+    state, difference = layer_inside(trained.model, normalised, frames, options.layer)
     unit = longest_memory(state) if options.unit == "auto" else int(options.unit)
     seconds = trained.seconds_per_frame
     plot(features[0].numpy(), state, unit, seconds, options)
     print(f"layer {options.layer}, unit {unit}: mean forget gate {state.forget[:, unit].mean():.3f}, "
           f"largest difference from the network {difference:.1e}")  # fmt: skip
     return 0
-
-
-def longest_memory(state: Inside) -> int:
-    """The unit with the highest mean forget gate among those whose cell moves."""
-    moving = state.cell.std(axis=0) > MOVES
-    means = state.forget.mean(axis=0)
-    return int(np.where(moving, means, -1.0 if moving.any() else means).argmax())
-
-
-def _layer_input(model: nn.Module, features: Tensor, frames: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-    """What the forward LSTM of a layer reads (T, F) and gives (T, H)."""
-    caught: list[tuple[Tensor, Tensor]] = []
-    lstm = model.stack.layers[layer - 1].forward_lstm
-
-    def catch(_module: nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
-        caught.append((inputs[0][0], outputs[0][0]))
-
-    handle = lstm.register_forward_hook(catch)
-    _, lengths = model(features, frames)
-    handle.remove()
-    read, produced = caught[0]
-    return read[: int(lengths[0])].float(), produced[: int(lengths[0])].float()
 
 
 def plot(features: np.ndarray, state: Inside, unit: int, seconds: float, options: argparse.Namespace) -> None:

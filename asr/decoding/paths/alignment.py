@@ -6,6 +6,7 @@ The states of a text are its units with a blank before, between and after them (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -14,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.decoding.paths.log_probs import check_log_probs
+from asr.decoding.paths.long_path import long_path
+from asr.decoding.paths.spelling import spell
 from asr.decoding.results.hypothesis import Word
 from asr.decoding.results.times import UnitSpan, geometric_mean, timed_words, unit_spans
-from asr.errors import DecodingError, UnitsError
+from asr.errors import DecodingError
 from asr.kernels.compile import allocating
 from asr.units import BLANK, Units, required_frames
 
 IMPOSSIBLE = -np.inf
-SHOWN = 5
 MOST_ROUNDS = 3  # through the words of a text whose pronunciation is chosen; the second rarely changes anything
+MOST_STEPS = 64 * 2**20  # bytes of `viterbi`'s steps; above, the path is found in less memory and twice the time
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Alignment:
         words: with seconds; the confidence is the geometric mean of their units' highest probabilities.
         spans: the units with seconds.
         path_score: natural-log probability of the best path.
-        text_score: natural-log probability of the text, the sum over all its paths.
+        text_score: natural-log probability of the text, the sum over all its paths; NaN where it was not asked for.
     """
 
     words: list[Word]
@@ -43,7 +46,12 @@ class Alignment:
 
 
 def align_text(
-    log_probs: NDArray[np.floating], text: str, units: Units, seconds_per_frame: float, subject: str = "text"
+    log_probs: NDArray[np.floating],
+    text: str,
+    units: Units,
+    seconds_per_frame: float,
+    subject: str = "text",
+    scored: bool = True,
 ) -> Alignment:
     """Find when each word of a known text was said.
 
@@ -53,20 +61,17 @@ def align_text(
         units: of the acoustic model.
         seconds_per_frame: of its output.
         subject: named in errors, for example the utterance id.
+        scored: whether the text's probability is wanted, which takes longer than the best path.
 
     Raises:
         DecodingError: bad log-probabilities, or too few frames for the text.
-        UnitsError: the text cannot be spelled in the units.
+        UnitsError: words cannot be spelled in the units; each is named.
     """
     check_log_probs(log_probs, len(units), subject)
     said: list[list[int]] = []
     if units.kind == "phones":
         said = choose_pronunciations(log_probs, text, units, subject)
-    tokens = _joined(said) or units.encode(text)
-    if units.unknown is not None and units.unknown in tokens:
-        listed = " ".join(map(repr, units.missing(text)[:SHOWN]))
-        reason = f"holds {listed}, for which there is no unit but the unknown one"
-        raise UnitsError(subject, reason, "write the text as the training texts are written, in case and in spelling")
+    tokens = _joined(said) or spell(text, units, subject)
     frames, path_score = align_tokens(log_probs, tokens, subject)
     spans = unit_spans(log_probs, tokens, frames, seconds_per_frame)
     words = timed_words(spans, units)
@@ -75,7 +80,8 @@ def align_text(
         parts = [spans[first:end] for first, end in pairwise(ends)]
         names = text.split()
         words = [Word(w, p[0].start, p[-1].end, geometric_mean(p)) for w, p in zip(names, parts, strict=True)]
-    return Alignment(words, spans, path_score, score_tokens(log_probs, tokens))
+    text_score = score_tokens(log_probs, tokens) if scored else math.nan
+    return Alignment(words, spans, path_score, text_score)
 
 
 def _joined(words: Sequence[Sequence[int]]) -> list[int]:
@@ -156,7 +162,8 @@ def place_tokens(
     """
     if not len(log_probs) and not len(tokens):
         return np.zeros((0, 2), np.int64), np.zeros(0, np.float32), 0.0
-    frames, peaks, score = best_path(_prepared(log_probs), np.array(tokens, np.int32))
+    fits = 2 * len(log_probs) * (len(tokens) + 1) <= MOST_STEPS
+    frames, peaks, score = (best_path if fits else long_path)(_prepared(log_probs), np.array(tokens, np.int32))
     if score == IMPOSSIBLE:
         need, remedy = required_frames(tokens), "check that text and audio belong together"
         if len(log_probs) < need:

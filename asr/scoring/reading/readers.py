@@ -1,4 +1,4 @@
-"""Reading references and hypotheses: trn, Kaldi text, plain lines, JSONL, CSV, whisper's JSON, CTM and STM."""
+"""Reading references and hypotheses: trn, Kaldi text, plain lines, JSONL, CSV, whisper's JSON, CTM, STM, subtitles."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Literal, NoReturn, get_args
 
 from asr.errors import ScoringError, UsageError
 from asr.scoring.reading.records import csv_records, json_records, read_records
+from asr.scoring.reading.subtitles import is_segment_table, read_segment_table, read_subtitles
 from asr.scoring.reading.timed import ctm_by_file, parse_ctm, parse_stm
 from asr.scoring.reading.transcripts import Side, Transcripts
 from asr.scoring.reading.trn import read_trn
 from asr.scoring.reading.whisper import read_whisper, whisper_document
 from asr.text_files import decode, open_bytes
 
-Format = Literal["trn", "kaldi", "plain", "jsonl", "csv", "whisper", "ctm", "stm"]
+Format = Literal["trn", "kaldi", "plain", "jsonl", "csv", "whisper", "ctm", "stm", "subtitles", "segments"]
 SUFFIXES: dict[str, Format] = {
     ".trn": "trn",
     ".jsonl": "jsonl",
@@ -27,6 +28,8 @@ SUFFIXES: dict[str, Format] = {
     ".tsv": "csv",
     ".ctm": "ctm",
     ".stm": "stm",
+    ".srt": "subtitles",
+    ".vtt": "subtitles",
 }
 PACKED = (".gz", ".bz2", ".xz")
 SHOWN = 20
@@ -59,6 +62,8 @@ def read_transcripts(path: str | Path, side: Side, fmt: str | None = None) -> Tr
         "whisper": lambda: read_whisper(transcripts, whisper_document(content) or _no_document(source)),
         "ctm": lambda: _read_ctm(transcripts, content),
         "stm": lambda: _read_stm(transcripts, content),
+        "subtitles": lambda: read_subtitles(transcripts, content),
+        "segments": lambda: read_segment_table(transcripts, content),
     }
     readers[fmt]()
     return transcripts
@@ -96,6 +101,8 @@ def detect_format(path: str | Path, content: str) -> Format:
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in PACKED]
     if suffixes and suffixes[-1] in SUFFIXES:
         told = SUFFIXES[suffixes[-1]]
+        if told == "csv" and is_segment_table(content):
+            return "segments"
         return "whisper" if told == "jsonl" and whisper_document(content) else told
     if path.name == "text" or path.suffix == ".text":
         return "kaldi"
