@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 from asr.corpus.download import download, unpack
 from asr.errors import DownloadError, MissingExtraError, ModelError, UsageError
 from asr.files import atomic_directory
+from asr.model.files import CONFIG, UNITS, WEIGHTS
 
 LOGGER = logging.getLogger("asr")
 DEFAULT = "english"
-UNITS, CONFIG, NETWORKS = "units.txt", "config.yaml", ("model.safetensors", "model.onnx")
 HUB_FILES = ["*.safetensors", "*.onnx", "*.yaml", "*.txt", "*.md", "*.json", "*.npz", "lm/*"]
 
 
@@ -47,7 +47,7 @@ def user_folder() -> Path:
 
 def is_model(directory: Path) -> bool:
     """Whether a folder looks like a model directory."""
-    return (directory / UNITS).is_file() and any((directory / network).is_file() for network in NETWORKS)
+    return all((directory / name).is_file() for name in (WEIGHTS, CONFIG, UNITS))
 
 
 def installed() -> list[InstalledModel]:
@@ -115,7 +115,7 @@ def fetch_model(source: str, name: str | None = None, checksum: str = "", folder
         else:
             _fetch_from_hub(source, coming)
         if not is_model(coming):
-            reason = f"holds no model: {UNITS} and {' or '.join(NETWORKS)} are looked for"
+            reason = f"holds no model: {WEIGHTS}, {CONFIG} and {UNITS} are looked for"
             raise ModelError(source, reason, "check the address")
     return target
 

@@ -29,7 +29,8 @@ def make(folder):
     """What tells a model directory, without a network in it."""
     folder.mkdir(parents=True)
     (folder / "units.txt").write_text("#units characters\n<blank>\n")
-    (folder / "model.onnx").write_bytes(b"onnx")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "config.yaml").write_text("name: tiny\n")
     (folder / "card.md").write_text("\n# A small model\n\nmore\n")
     return folder
 
@@ -116,7 +117,12 @@ def test_an_archive_is_fetched_and_goes_by_its_name(places, server, inner, capsy
     assert run(["models", f"{server.url}/tiny.tar.gz", "--sha256", sha256]) == 0
     folder = places / "data/asr/models/tiny"
     assert capsys.readouterr().out.strip() == str(folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["card.md", "model.onnx", "units.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "card.md",
+        "config.yaml",
+        "model.safetensors",
+        "units.txt",
+    ]
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
     assert run(["models"]) == 0
     assert capsys.readouterr().out.startswith("tiny\t0.0 MB\t")
@@ -128,7 +134,7 @@ def test_what_is_not_what_was_promised_is_not_kept(places, server):
         fetch_model(f"{server.url}/tiny.tar.gz", checksum="0" * 64)
     (places / "made" / "units.txt").unlink()
     server.content["/other.tar.gz"] = archive(places / "made", "other")
-    with pytest.raises(ModelError, match=r"holds no model: units\.txt"):
+    with pytest.raises(ModelError, match=r"holds no model: model\.safetensors"):
         fetch_model(f"{server.url}/other.tar.gz")
     with pytest.raises(DownloadError, match="404"):
         fetch_model(f"{server.url}/nowhere.tar.gz")
