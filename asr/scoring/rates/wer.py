@@ -6,6 +6,7 @@ Shapes: N utterances; counts are (N, 4) int64: hits, substitutions, deletions, i
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -203,7 +204,9 @@ def score(
     unknown = [key for key in hyp_texts if key not in ref_texts]
     if unknown:
         reason = f"{len(unknown)} ids that the references do not have: {listed(unknown)}"
-        raise ScoringError(name, reason, "score against the references of the same set")
+        raise ScoringError(
+            name, reason, _nearly_alike(unknown, ref_texts) or "score against the references of the same set"
+        )
     rules = profile if isinstance(profile, Profile) else named_profile(profile)
     ids = list(ref_texts)
     hyp_list = rules.apply_all(hyp_texts.get(key, "") for key in ids)
@@ -216,3 +219,16 @@ def score(
     columns = {column: [str(values.get(key, "")) for key in ids] for column, values in (fields or {}).items()}
     missing = [key for key in ids if key not in hyp_texts] if len(hyp_texts) < len(ids) else []
     return Score(ids, ref_list, hyp_list, alignments, alignments.counts(), missing, unit, costs, rules, columns, name)
+
+
+def _nearly_alike(unknown: list[str], known: Mapping[str, str]) -> str:
+    """What to change where the ids would agree without folder, suffix or case; "" where they would not."""
+    ways = {
+        "folders and suffixes": lambda key: re.split(r"[\\/]", key)[-1].rsplit(".", 1)[0],
+        "upper and lower case": str.casefold,
+    }
+    for what, rule in ways.items():
+        alike = {rule(key) for key in known}
+        if len(alike) == len(known) and all(rule(key) in alike for key in unknown):
+            return f"they differ from those only by {what}: write the ids of both sides alike"
+    return ""

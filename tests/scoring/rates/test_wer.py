@@ -110,3 +110,17 @@ def test_a_profile_is_applied_to_both_sides() -> None:
     assert score.wer == 0
     assert score.profile.name == "english"
     assert score.refs == ["do not go"]
+
+
+@pytest.mark.parametrize(
+    ("ref", "hyp", "remedy"),
+    [
+        ("/data/a.wav", "a.wav", "only by folders and suffixes"),
+        ("a", "out/a.wav", "only by folders and suffixes"),
+        ("A-1", "a-1", "only by upper and lower case"),
+        ("a-1", "b-1", "references of the same set"),
+    ],
+)
+def test_ids_that_nearly_agree_say_in_what_they_do_not(ref: str, hyp: str, remedy: str) -> None:
+    with pytest.raises(ScoringError, match=remedy):
+        asr.score({ref: "x"}, {hyp: "x"})
