@@ -64,7 +64,8 @@ class FfmpegSound:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._messages,
         )  # fmt: skip
         try:
-            self.sample_rate, self.channels = self._header(self._process.stdout)
+            pipe: Any = self._process.stdout
+            self.sample_rate, self.channels = self._header(pipe)
             self.frames = _stated_frames(path, executable, self.sample_rate)
         except BaseException:
             self.close()

@@ -177,7 +177,7 @@ def _out_of_pipe(stream: BinaryIO, name: str, stack: ExitStack) -> tuple[BinaryI
             head += body
             if kind == b"fmt " and len(body) >= 16:
                 fields = struct.unpack("<HHIIHH", body[:16])
-    copied = copy_of(_Prefixed(head, stream))
+    copied = copy_of(_Prefixed(head, stream))  # type: ignore[arg-type]
     return stack.enter_context(copied), None
 
 

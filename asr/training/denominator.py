@@ -81,5 +81,6 @@ def _trained(train: TrainingSet, units: Units, order: int) -> NGramModel:
             "train an n-gram on them with 'asr lm train --unit units' and name it",
         )
     symbols = lm_symbols(units)
-    sentences = ([symbols[label] for label in labels.tolist()] for labels in train.rows.labels)
+    labels = train.rows.labels
+    sentences = ([symbols[label] for label in labels[number].tolist()] for number in range(len(labels)))
     return build_model(train_ngrams(sentences, order, unit="units"))

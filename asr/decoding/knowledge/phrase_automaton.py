@@ -11,7 +11,7 @@ and the credits cancel over a whole utterance: what remains is the boost of ever
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from asr.kernels.compile import kernel
 OUTSIDE = 0  # the state of having read no beginning of a phrase
 # The symbol of a word boundary, and as a unit the end of the utterance: the blank is no unit of a text. A plain 0 would
 # have a type of its own, for which numba would compile once more.
-BOUNDARY = np.int64(0)
+BOUNDARY: int = cast("int", np.int64(0))
 
 PHRASE_STATE = np.dtype(
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from asr.decoding.knowledge.factors import EITHER, INSIDE, UnitModel, WordModel, read_unit, ways_to_read
@@ -17,7 +19,9 @@ from asr.kernels.hashing import EMPTY, find_place
 # A prefix that is worse than all in a full beam by this factor is not collected: it would need as many of them to give
 # way to others with the same future.
 MARGIN = np.exp(-1.0)
-NOTHING = np.int64(0)  # a plain 0 has a type of its own, and numba compiles what is called with it once more
+NOTHING: int = cast(
+    "int", np.int64(0)
+)  # a plain 0 has a type of its own, and numba compiles what is called with it once more
 
 
 @kernel
