@@ -57,7 +57,7 @@ def read_model_files(directory: str | Path) -> ModelFiles:
 
 
 def read_weights(directory: str | Path) -> dict[str, np.ndarray]:
-    """The weights by their names in `AcousticModel`.
+    """The weights by their names in `AcousticModel`, float32 whatever the file holds: float16 halves a download.
 
     Raises:
         ModelError: the file is damaged.
@@ -67,6 +67,6 @@ def read_weights(directory: str | Path) -> dict[str, np.ndarray]:
 
     path = Path(directory) / WEIGHTS
     try:
-        return load_file(path)
+        return {name: values.astype(np.float32) for name, values in load_file(path).items()}
     except SafetensorError as error:
         raise ModelError(path, f"is damaged ({error})", "copy or train the model again") from None

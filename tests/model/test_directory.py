@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tests_model import model_config, write_model
 
 from asr.errors import ConfigError, ModelError, UnitsError, UsageError
@@ -19,6 +19,7 @@ from asr.model.directory import (
     save_model,
     seconds_per_frame,
 )
+from asr.model.files import read_weights
 from asr.units import BLANK_SYMBOL, Units
 
 LETTERS = Units("characters", [BLANK_SYMBOL, " ", "a", "b"])
@@ -43,6 +44,17 @@ def test_what_was_saved_comes_back(tmp_path):
     assert loaded.keys() == weights.keys()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in weights.items())
     assert (tmp_path / "model" / CARD).read_text() == "# card\n"
+
+
+def test_weights_of_half_precision_are_read_as_float32(tmp_path):
+    weights = save(tmp_path / "model")
+    save_file({name: tensor.half() for name, tensor in weights.items()}, tmp_path / "model" / WEIGHTS)
+    loaded = load_trained(tmp_path / "model", "cpu").model.state_dict()
+    without_torch = read_weights(tmp_path / "model")
+    for name, tensor in weights.items():
+        assert loaded[name].dtype == torch.float32 and without_torch[name].dtype == np.float32
+        assert torch.equal(loaded[name], tensor.half().float())
+        assert np.array_equal(without_torch[name], loaded[name].numpy())
 
 
 def test_loading_draws_no_random_number_that_shows(tmp_path):
