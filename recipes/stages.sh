@@ -37,7 +37,9 @@ shopt -s inherit_errexit 2>/dev/null || true
 unset CDPATH
 caller=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-[ -z "${ASR_CORPORA:-}" ] || export ASR_CORPORA="$(of_caller "$ASR_CORPORA")"
+for variable in ASR_CORPORA LM_TEXT NOISE; do
+  [ -z "${!variable:-}" ] || export "$variable=$(of_caller "${!variable}")"
+done
 
 last=$((${#names[@]} - 1))
 stage=0 stop_stage=$last skip_stages="" nj="" ngpu="" corpus="" init="" seed="" settings=()

@@ -81,19 +81,12 @@ def _visit(folder: Path, content: FolderContent, seen: set[tuple[int, int]]) -> 
     for path in entries:
         if path.name.startswith("."):
             content.others.append(path)
-        elif _is_folder(path):
+        elif is_folder(path):
             _visit(path, content, seen)
         elif path.suffix.lower() in SUFFIXES and not _is_device(path):
             content.recordings.append(path)
         else:
             content.others.append(path)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # of a link that leads to itself, in some versions of Python
-        return False
 
 
 def _is_device(path: Path) -> bool:
@@ -102,6 +95,11 @@ def _is_device(path: Path) -> bool:
         return path.exists() and not path.is_file()
     except OSError:
         return False
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a folder; no for what lies in a closed one, which Path.is_dir() would raise an error for."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def printable(path: str | os.PathLike[str]) -> str:

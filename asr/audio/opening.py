@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from asr.audio import ffmpeg
+from asr.audio.finding import is_folder
 from asr.audio.header import HeaderPromise, is_placeholder, read_promise
 from asr.audio.parts import Layout, layout_of
 from asr.audio.sounds import UNREADABLE, Damage, FileSound, JoinedSound, PcmSound, Sound, copy_of, reason_of
@@ -207,7 +208,7 @@ def _binary(source: Source, stack: ExitStack) -> tuple[BinaryIO, str]:
     path = Path(source)
     if not os.fspath(source):
         raise AudioError("''", "is no name of a recording", "give an audio file")
-    if path.is_dir():
+    if is_folder(path):
         raise AudioError(path, "is a folder", "give an audio file")
     try:
         stream: Any = stack.enter_context(path.open("rb", buffering=0))

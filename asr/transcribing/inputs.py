@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from asr.audio.finding import SUFFIXES, look_through, printable
+from asr.audio.finding import SUFFIXES, is_folder, look_through, printable
 from asr.audio.reading import audio_info, resample
 from asr.audio.stream import AudioStream, open_stream
 from asr.errors import AudioError, UsageError
@@ -152,7 +152,7 @@ def find_recordings(inputs: Sequence[str | Path]) -> list[Recording]:
             raise UsageError("audio", "is an empty name", "give files, folders, or - for standard input")
         if str(given) == STDIN:
             found.append(Recording(STDIN, Path("stdin")))
-        elif folder.is_dir():
+        elif is_folder(folder):
             found += _in_folder(folder)
         else:
             found.append(Recording(str(given), Path(folder.stem)))

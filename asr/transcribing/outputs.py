@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +58,9 @@ class Outputs:
             return
         if self.folder.exists() and not self.folder.is_dir():
             raise UsageError(self.folder, "is not a folder", "give a folder to -o, or - for standard output")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.folder))
         seen: dict[Path, str] = {}
         inputs = {Path(recording.path).absolute() for recording in recordings}
         for recording in recordings:

@@ -3,11 +3,10 @@
 # --corpus is the folder of a language (train.tsv, dev.tsv, test.tsv, clips/). LM_TEXT=FILE (plain text, upper case, also
 # .gz or .xz) gives the language model more text than the training sentences.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
 recipe=common_voice
 names=(corpus prepare features units train decode score
   "language model" "tune on dev" "decode with language model" "score with language model")
-. recipes/stages.sh
+. "$(dirname "$0")/../stages.sh"
 
 stage_0() {
   local tables=("${corpus:-${ASR_CORPORA:-}/common_voice}"/*.tsv)

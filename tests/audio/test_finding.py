@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from asr.audio.finding import look_through, printable
+from asr.audio.finding import is_folder, look_through, printable
 
 
 def make(folder, *names):
@@ -82,3 +82,9 @@ def test_pipes_are_no_recordings(tmp_path):
 )
 def test_names_are_printed_in_one_line(name, shown):
     assert printable(os.fsdecode(name)) == shown
+
+
+def test_what_lies_in_a_closed_folder_is_no_folder_and_no_error(tmp_path, monkeypatch):
+    """Path.is_dir() raises where os.path.isdir() says no."""
+    monkeypatch.setattr("os.stat", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    assert not is_folder(tmp_path / "shut" / "b.wav")
