@@ -28,8 +28,10 @@ LOGGER = logging.getLogger("asr")
 PAGE = Path(__file__).with_name("page.html")
 STATUS = {UsageError: 400, AudioError: 400, TooLong: 413}
 # The page is one file; it may talk to this server and to nobody else.
-POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self' ws: wss:; " \
-         "media-src blob:; worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"  # fmt: skip
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; connect-src 'self' ws: wss:; "
+    "media-src blob:; img-src data:; base-uri 'none'; form-action 'none'"
+)
 
 
 class Server:
