@@ -5,27 +5,27 @@ from __future__ import annotations
 import typer
 
 from asr.cli.align import align
-from asr.cli.check import app as check_app
-from asr.cli.convert import convert
+from asr.cli.corpus.convert import convert
+from asr.cli.corpus.download import download
+from asr.cli.corpus.features import features
+from asr.cli.corpus.lexicon import lexicon
+from asr.cli.corpus.prepare import prepare
+from asr.cli.corpus.shard import shard
+from asr.cli.corpus.units import units
+from asr.cli.corpus.validate import validate
 from asr.cli.decode import decode
 from asr.cli.doctor import doctor
-from asr.cli.download import download
 from asr.cli.explain import explain
 from asr.cli.export import export
-from asr.cli.features import features
-from asr.cli.lexicon import lexicon
 from asr.cli.lm import app as lm_app
 from asr.cli.models import models
-from asr.cli.prepare import prepare
 from asr.cli.score import CONTEXT as SCORE_CONTEXT
 from asr.cli.score import score
 from asr.cli.serve import serve
-from asr.cli.shard import shard
-from asr.cli.train import average, train
+from asr.cli.training.check import app as check_app
+from asr.cli.training.train import average, train
 from asr.cli.transcribe import transcribe
 from asr.cli.tune import tune
-from asr.cli.units import units
-from asr.cli.validate import validate
 from asr.cli.whisper import WhisperCommand
 
 

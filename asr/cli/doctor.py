@@ -9,7 +9,7 @@ from asr.cli.options import Verbose
 
 def doctor(verbose: Verbose = False) -> None:
     """Versions, devices, audio, compiled code, models and a self-test; exit code 1 when transcribing will not work."""
-    from asr.transcribing.doctor import examine
+    from asr.transcribing.inspection.doctor import examine
 
     bad = 0
     for check in examine():

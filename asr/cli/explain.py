@@ -42,8 +42,8 @@ def explain(
     """Level, clipping, noise, bandwidth, silence, speech rate, unsure words, and the likely cause of mistakes."""
     from asr.errors import UsageError
     from asr.transcribing.choosing import DecoderChoice, load_recognizer
-    from asr.transcribing.explain_recording import explain_recording
     from asr.transcribing.inputs import Selection, find_recordings, parse_channels
+    from asr.transcribing.inspection.explain_recording import explain_recording
     from asr.transcribing.models import find_model
 
     if output_format not in ("txt", "json"):

@@ -82,8 +82,8 @@ def transcribe(
     from asr.transcribing.writers.subtitles import Layout
 
     if stream:
-        from asr.transcribing.live import transcribe_live
-        from asr.transcribing.streaming import StreamOptions
+        from asr.transcribing.streams.live import transcribe_live
+        from asr.transcribing.streams.streaming import StreamOptions
 
         choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta)
         recognizer = load_recognizer(model, choice, device=device, threads=threads, int8=int8)

@@ -25,16 +25,16 @@ from asr.errors import AudioError, UsageError
 from asr.features.filterbank import Filterbank
 from asr.model.files import UNITS, ModelFiles, read_model_files
 from asr.model.onnx_network import OnnxNetwork
-from asr.transcribing.long_recording import LongRecording
+from asr.transcribing.streams.long_recording import LongRecording
+from asr.transcribing.streams.windows import Windowing
 from asr.transcribing.transcript import Cutting, Transcript, transcript_of
-from asr.transcribing.windows import Windowing
 
 if TYPE_CHECKING:
     from asr.decoding.decoder import Decoder
     from asr.decoding.from_files import DecoderRecipe
     from asr.decoding.knowledge.phrases import Phrases
     from asr.decoding.results.hypothesis import Hypothesis
-    from asr.transcribing.streaming import StreamOptions, TranscriptStream
+    from asr.transcribing.streams.streaming import StreamOptions, TranscriptStream
 
 LOGGER = logging.getLogger("asr")
 SHOWN = 5  # phrases named in the report
@@ -133,7 +133,7 @@ class Recognizer:
 
     def stream(self, options: StreamOptions | None = None) -> TranscriptStream:
         """A live transcript: `push` blocks of any size at the model's rate, then `finish`."""
-        from asr.transcribing.streaming import TranscriptStream
+        from asr.transcribing.streams.streaming import TranscriptStream
 
         return TranscriptStream(self, options)
 

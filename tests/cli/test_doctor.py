@@ -63,7 +63,7 @@ def test_a_check_that_breaks_stops_no_other(capsys, monkeypatch):
         raise OSError("no such library")
         yield
 
-    monkeypatch.setattr("asr.transcribing.doctor._audio", broken)
+    monkeypatch.setattr("asr.transcribing.inspection.doctor._audio", broken)
     assert run(["doctor"]) == 1
     found = lines(capsys)
     assert any(line.startswith("bad   audio") and "OSError: no such library; install" in line for line in found)

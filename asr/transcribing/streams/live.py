@@ -12,7 +12,7 @@ from asr.transcribing.inputs import STDIN
 
 if TYPE_CHECKING:
     from asr.transcribing.recognizer import Recognizer
-    from asr.transcribing.streaming import StreamOptions, StreamResult
+    from asr.transcribing.streams.streaming import StreamOptions, StreamResult
 
 
 def transcribe_live(

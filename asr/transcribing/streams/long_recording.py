@@ -14,9 +14,9 @@ import numpy as np
 
 from asr.decoding.results.hypothesis import Word
 from asr.features.streaming import FeatureStream
-from asr.transcribing.silence import SilenceFilter, in_recording
+from asr.transcribing.streams.silence import SilenceFilter, in_recording
+from asr.transcribing.streams.windows import Windowing, joined, pieces, windows_of
 from asr.transcribing.transcript import Cutting, Segment, Skipped, Transcript, cut_at_pauses, tidy_words
-from asr.transcribing.windows import Windowing, joined, pieces, windows_of
 
 if TYPE_CHECKING:
     from asr.transcribing.recognizer import Recognizer

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asr.decoding.results.hypothesis import Word
-from asr.transcribing.explain import explain
+from asr.transcribing.inspection.explain import explain
 from asr.transcribing.transcript import Transcript, cut_at_pauses
 
 RATE = 16000

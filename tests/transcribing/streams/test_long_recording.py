@@ -8,9 +8,9 @@ import soundfile
 from tests_model import RATE, sounds
 
 from asr.__main__ import run
-from asr.transcribing.long_recording import LongRecording
+from asr.transcribing.streams.long_recording import LongRecording
+from asr.transcribing.streams.windows import Windowing
 from asr.transcribing.transcript import Cutting
-from asr.transcribing.windows import Windowing
 
 
 def recording(seconds=40, silence=15):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from asr.transcribing.silence import SilenceFilter, in_recording
+from asr.transcribing.streams.silence import SilenceFilter, in_recording
 
 RATE = 8000
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from asr.cli.options import Device, Threads
-from asr.cli.train import Config, Data, Seed, Settings, Shards, experiment_of
+from asr.cli.training.train import Config, Data, Seed, Settings, Shards, experiment_of
 
 app = typer.Typer(
     help="Before a training: what it will need, whether it can learn, at which rate.", no_args_is_help=True

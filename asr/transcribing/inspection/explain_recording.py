@@ -9,9 +9,9 @@ import numpy as np
 
 from asr.audio.reading import audio_info
 from asr.errors import AsrError, UsageError
-from asr.transcribing.explain import Explanation, explain
 from asr.transcribing.inputs import STDIN, Recording, Selection
-from asr.transcribing.picture import Gates, draw
+from asr.transcribing.inspection.explain import Explanation, explain
+from asr.transcribing.inspection.picture import Gates, draw
 from asr.transcribing.recognizer import Recognizer
 from asr.transcribing.transcript import Transcript, transcript_of
 

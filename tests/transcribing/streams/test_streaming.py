@@ -10,7 +10,7 @@ from asr.__main__ import run
 from asr.audio.reading import write_audio
 from asr.errors import UsageError
 from asr.transcribing.recognizer import Recognizer
-from asr.transcribing.streaming import StreamOptions
+from asr.transcribing.streams.streaming import StreamOptions
 
 
 def pushed(recognizer, wave, size, options=None):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asr.decoding.paths.greedy import collapse
-from asr.transcribing.windows import Windowing, joined, pieces, seam, windows_of
+from asr.transcribing.streams.windows import Windowing, joined, pieces, seam, windows_of
 
 UNITS = 12
 

@@ -1,0 +1,1 @@
+"""Verbs about training: train average check."""
