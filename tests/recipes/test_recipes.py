@@ -23,6 +23,7 @@ WRONG = [
     ["--corpus", ""],
     ["--config", "nowhere.yaml"],
 ]
+FOLDERS = ("common_voice", "english")  # recipes whose first stages look into folders that nothing downloads
 SCRIPTS = sorted(ROOT.glob("recipes/*/run.sh"))
 FLAGS = ["--stage", "--stop-stage", "--skip-stages", "--nj", "--ngpu", "--corpus", "--expdir", "--config", "--seed"]
 
@@ -68,21 +69,25 @@ class TestEveryRecipe:
 
     def test_a_failed_stage_stops_with_its_exit_code(self, script, fake_asr, tmp_path):
         (tmp_path / "fail").write_text("units*")
-        result = run(script, "--data", str(tmp_path / "data"), "--expdir", str(tmp_path / "exp"), path=fake_asr)
+        first = ["--stage", "2"] if script.parent.name in FOLDERS else []
+        folders = ["--data", str(tmp_path / "data"), "--expdir", str(tmp_path / "exp")]
+        result = run(script, *first, *folders, path=fake_asr)
         assert result.returncode == 7
-        assert "stage 3 (units) failed with exit code 7" in result.stderr
+        assert re.search(r"stage \d \([a-z ]*units\) failed with exit code 7", result.stderr)
         calls = (tmp_path / "calls").read_text()
-        assert "features" in calls
+        assert ("features" in calls) == (script.parent.name != "english")  # which trains from audio
         assert "train --data" not in calls
 
     def test_stages_can_be_chosen_and_settings_reach_the_trainer(self, script, fake_asr, tmp_path):
-        arguments = ["--stage", "2", "--stop_stage", "4", "--skip-stages", "3", "--seed", "5", "--ngpu", "0"]
+        skipped, run_stages = ("5", "234") if script.parent.name == "english" else ("3", "24")
+        arguments = ["--stage", "2", "--stop_stage", "4", "--skip-stages", skipped, "--seed", "5", "--ngpu", "0"]
         result = run(script, *arguments, "--set", "training.epochs=3", "--expdir", str(tmp_path / "e"), path=fake_asr)
         assert result.returncode == 0, result.stderr
         calls = (tmp_path / "calls").read_text()
-        assert re.findall(r"^\w+", calls, re.MULTILINE) == ["features", "features", "features", "train"]
+        before = ["lexicon", "units", "train"] if script.parent.name == "english" else ["features"] * 3
+        assert re.findall(r"^\w+", calls, re.MULTILINE) == [*before, "train"]
         assert "--set training.epochs=3 --set seed=5 --device cpu --resume" in calls
-        assert re.findall(r"stage (\d)", result.stderr) == ["2", "4"]
+        assert set(re.findall(r"stage (\d)", result.stderr)) == set(run_stages)
 
     def test_every_command_of_every_stage_counts(self, script, fake_asr, tmp_path):
         """Whichever command fails, it is the last one that runs, and the recipe's exit code is its own."""
