@@ -26,6 +26,6 @@ def test_aligning_what_was_recognised(recognizer, model_folder, tmp_path, capsys
     assert "too-long" in log
     lines = [line.split() for line in out.read_text().splitlines()]
     words = transcript.segments[0].words
-    assert [line[4] for line in lines] == [word.word for word in words]
+    assert [line[4] for line in lines] == [word.text for word in words]
     for line, word in zip(lines, words, strict=True):
         assert abs(float(line[2]) - word.start) < 0.05
