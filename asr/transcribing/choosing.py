@@ -73,8 +73,8 @@ def load_recognizer(
     network = load_network(trained, device, threads=threads, int8=int8)
     if recipe is None:
         return Recognizer(trained, network=network)
-    decoder = recipe()
-    return Recognizer(trained, decoder, decoder.phrases, recipe, network)
+    beam = recipe()
+    return Recognizer(trained, beam, beam.phrases, recipe, network)
 
 
 def _grammar_decoder(trained: ModelFiles, choice: DecoderChoice, path: Path) -> GrammarDecoder:
