@@ -75,8 +75,8 @@ def test_a_folder_of_texts_beside_audio(recordings, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("path", "words"), ("r00.wav", "hi")], "lacks the column audio and text; begin it with the line: audio,text"),
-        ([("audio", "text"), ("", "hi")], "t.csv:2: has an empty audio or no text; fill in both columns"),
+        ([("path", "words"), ("r00.wav", "hi")], "lacks the column text; begin it with the line: audio,text"),
+        ([("audio", "text"), ("", "hi")], "t.csv:2: has an empty audio; name the recording"),
         ([("audio", "text"), ("none.wav", "hi")], "1 recordings cannot be used: "),
         ([("audio", "text")], "holds no recordings"),
     ],
