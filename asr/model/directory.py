@@ -5,6 +5,7 @@ What the folder holds, and what can be read of it without torch, is in `files`.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +58,9 @@ def save_model(
     with atomic_write(directory / CARD) as stream:
         stream.write(card)
     arrays = {name: tensor.detach().cpu().float().numpy() for name, tensor in weights.items()}
-    with atomic_write(directory / ONNX, "wb") as stream:
-        stream.write(onnx_bytes(config, len(units), arrays))
     payload = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
+    with atomic_write(directory / ONNX, "wb") as stream:
+        stream.write(onnx_bytes(config, len(units), arrays, hashlib.sha256(payload).hexdigest()))
     with atomic_write(directory / WEIGHTS, "wb") as stream:
         stream.write(payload)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 OPSET, IR_VERSION = 17, 8  # the first with LayerNormalization; read by every ONNX Runtime since 1.12
 TIME_STRIDES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2), 6: (3, 2)}
 LAYER_NORM_EPSILON = 1e-5
+WEIGHTS_DIGEST = "asr_weights"  # metadata: SHA-256 of the model.safetensors beside which the graph was written
 SETTINGS = "asr_settings"  # metadata: what of the configuration the graph was built for
 Weights = Mapping[str, np.ndarray]
 
@@ -86,9 +87,12 @@ def onnx_model(config: ExperimentConfig, units: int, weights: Weights) -> onnx.M
     return model
 
 
-def onnx_bytes(config: ExperimentConfig, units: int, weights: Weights) -> bytes:
-    """The content of `model.onnx`."""
-    content: bytes = onnx_model(config, units, weights).SerializeToString()
+def onnx_bytes(config: ExperimentConfig, units: int, weights: Weights, digest: str = "") -> bytes:
+    """The content of `model.onnx`; `digest` is of the weights' file beside which it will lie."""
+    model = onnx_model(config, units, weights)
+    if digest:
+        model.metadata_props.add(key=WEIGHTS_DIGEST, value=digest)
+    content: bytes = model.SerializeToString()
     return content
 
 

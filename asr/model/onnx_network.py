@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asr.errors import ModelError
-from asr.model.files import ONNX, ONNX_INT8, ModelFiles, read_weights
-from asr.model.onnx_graph import SETTINGS, onnx_bytes, settings_of
+from asr.model.files import ONNX, ONNX_INT8, WEIGHTS, ModelFiles, read_weights
+from asr.model.onnx_graph import SETTINGS, WEIGHTS_DIGEST, onnx_bytes, settings_of
 
 LOGGER = logging.getLogger("asr")
 AGAIN = "write it with 'asr export --onnx'"
@@ -44,9 +45,11 @@ class OnnxNetwork:
             )  # fmt: skip
         except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
             raise ModelError(path, f"is damaged ({' '.join(str(error).split())[:200]})", AGAIN) from None
-        found = self._session.get_modelmeta().custom_metadata_map.get(SETTINGS)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        found = metadata.get(SETTINGS)
         if found != settings_of(files.config, len(files.units)):
             raise ModelError(path, f"does not fit config.yaml (it was built for {found})", "keep both from one run")
+        _refuse_stale(path, files.directory / WEIGHTS, metadata.get(WEIGHTS_DIGEST))
         self.units = len(files.units)
         self.reduction = files.config.model.time_reduction
 
@@ -61,6 +64,14 @@ class OnnxNetwork:
             padded[row, :, : len(matrix)] = matrix.T
         outputs: Any = self._session.run(["logprobs"], {"audio_signal": padded, "length": lengths})[0]
         return [outputs[row, : -(-int(length) // self.reduction)] for row, length in enumerate(lengths)]
+
+
+def _refuse_stale(graph: Path, weights: Path, written_beside: str | None) -> None:
+    """Refuse a graph beside which lie other weights than those that it was made of."""
+    if written_beside is None or not weights.is_file():
+        return
+    if hashlib.sha256(weights.read_bytes()).hexdigest() != written_beside:
+        raise ModelError(graph, f"was made of other weights than {weights.name} has", f"delete it, or {AGAIN}")
 
 
 def _content(files: ModelFiles, path: Path) -> bytes | str:

@@ -96,5 +96,5 @@ def test_a_training_from_a_store_does_not_go_on_from_shards(toy_data, tmp_path):
     train(toy_data, tmp_path / "exp", shard_config(), stop_after=1)
     write_shards(toy_data / "train.jsonl", toy_data / "shards" / "train", store=toy_data / "features" / "train")
     (toy_data / "train.jsonl").unlink()
-    with pytest.raises(CheckpointError, match="order 'set 1', and now they come in order 'shards 2'"):
+    with pytest.raises(CheckpointError, match="was trained on other data"):
         train(toy_data, tmp_path / "exp", shard_config(), resume=True)

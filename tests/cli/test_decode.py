@@ -134,7 +134,7 @@ class TestTheWholePath:
         code, out, err = asr("align {o}/set.jsonl --model {f}/model --out {o}/words.ctm")
         assert code == 1
         assert "2 utterances" in out
-        assert re.search(r"utterance u1: .*outside the units", err)
+        assert re.search(r"utterance u1: .*'xyz', which the units of the model cannot spell", err)
         assert re.search(r"utterance u2: .*frames", err)
         assert [line.split()[4] for line in (tmp_path / "words.ctm").read_text().splitlines()] == ["ab", "cd"] * 2
 
@@ -182,7 +182,12 @@ class TestLogProbabilities:
         weights = load_file(tmp_path / "model" / "model.safetensors")
         weights["output.bias"] = torch.full_like(weights["output.bias"], torch.nan)
         save_file(weights, tmp_path / "model" / "model.safetensors")
-        code, _, err = asr("decode {f}/set.jsonl --model {o}/model --out {o}/out" + search)
+        decode = "decode {f}/set.jsonl --model {o}/model --out {o}/out" + search
+        code, _, err = asr(decode)
+        assert code == 1
+        assert "model.onnx: was made of other weights than model.safetensors has; delete it" in err
+        (tmp_path / "model" / "model.onnx").unlink()
+        code, _, err = asr(decode)
         assert code == 1
         assert all(f"utterance u{n}" in err for n in range(4))
         assert "frame 0 is NaN" in err

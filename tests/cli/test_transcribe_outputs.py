@@ -184,7 +184,7 @@ def test_more_log_wherever_it_is_asked_for(model_folder, recording, place, capsy
         (["--start", "2", "--end", "1"], "is not after --start"),
         (["--raw", "8000", "--channels", "split"], "has no effect with --raw"),
         (["--max-line-count", "2"], "has no effect without --max-line-width"),
-        ([""], "is an empty name"),
+        ([""], "is empty"),
     ],
 )
 def test_refused_before_anything_is_transcribed(model_folder, stereo, arguments, message, capsys):

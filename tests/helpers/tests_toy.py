@@ -31,7 +31,7 @@ def toy_config(**sections):
         "training": {"epochs": 3, "learning_rate": 0.01, "average": 2, "log_steps": 5, "save_steps": 4},
     }
     for section, values in sections.items():
-        base[section] = {**base[section], **values} if isinstance(values, dict) else values
+        base[section] = {**base.get(section, {}), **values} if isinstance(values, dict) else values
     return ExperimentConfig.model_validate(base)
 
 

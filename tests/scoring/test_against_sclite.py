@@ -70,7 +70,7 @@ def test_trn_counts_and_segments_of_sclite_and_sc_stats(tmp_path: Path) -> None:
     for hyp, system in zip(hyps, evaluation.systems, strict=True):
         command = [SCLITE, "-r", ref, "trn", "-h", hyp, "trn", "-i", "spu_id", "-o", "rsum", "sgml"]
         subprocess.run([*command, "-O", tmp_path, "-n", hyp.stem], check=True, capture_output=True)
-        summary = re.search(r"\| Sum[^|]*\|\s*(\d+)\s+(\d+)\s*\|\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)",
+        summary = re.search(r"\|\s+Sum[^|]*\|\s*(\d+)\s+(\d+)\s*\|\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)",
                             (tmp_path / f"{hyp.stem}.raw").read_text())  # fmt: skip
         assert summary is not None
         totals = system.score.totals

@@ -198,7 +198,7 @@ def plan_training(
         saves=2 * config.training.epochs + (work.steps if work else 0) // config.training.save_steps,
         features=found.features,
         free=_free_space(Path(experiment)),
-        disk=disk_of(config, model, checkpoint) + memory.weights,
+        disk=disk_of(config, model, checkpoint) + 2 * memory.weights,  # the model directory: weights and graph
     )
 
 

@@ -142,28 +142,24 @@ def _ffmpeg() -> Iterator[Check]:
 
 
 def _kernels() -> Iterator[Check]:
-    from asr.kernels.cache import PackageLocator
+    from asr.kernels.cache import folders
     from asr.kernels.compile import COMPILES
 
     if not COMPILES:
         yield Check("compiled code", "note", "NUMBA_DISABLE_JIT is set", "unset it: the plain search is slow")
         return
-    import asr.decoding.beam as sample
-
-    place = Path(PackageLocator(_Anywhere(), sample.__file__).get_cache_path())
-    nearest = next(folder for folder in (place, *place.parents) if folder.exists())
-    if os.access(nearest, os.W_OK):
-        yield Check("compiled code", "ok", f"kept in {place}")
+    kept = [place for place in folders() if _can_be_written(place)]
+    if kept:
+        yield Check("compiled code", "ok", f"kept in {kept[0]}")
     else:
         remedy = "set NUMBA_CACHE_DIR to a folder that can be written"
-        yield Check("compiled code", "note", f"cannot be kept in {place}: compiled anew in every process", remedy)
+        named = " or ".join(map(str, folders()))
+        yield Check("compiled code", "note", f"cannot be kept in {named}: compiled anew in every process", remedy)
 
 
-class _Anywhere:
-    """Stands for a function when only the folder is asked for."""
-
-    class __code__:
-        co_firstlineno = 1
+def _can_be_written(place: Path) -> bool:
+    nearest = next(folder for folder in (place, *place.parents) if folder.exists())
+    return os.access(nearest, os.W_OK)
 
 
 def _models() -> Iterator[Check]:
