@@ -92,8 +92,9 @@ def _one_recording(
         raise UsageError(audio, "is a folder", "give one recording, or a manifest")
     recognizer = load_recognizer(find_model(model), DecoderChoice(beam=0), device=device, threads=threads)
     (track,) = selection.tracks(recording, recognizer.sample_rate)
-    (log_probs,) = recognizer.log_probs([track.samples])
-    trained, duration = recognizer.trained, len(track.samples) / recognizer.sample_rate
+    samples = track.whole()
+    (log_probs,) = recognizer.log_probs([samples])
+    trained, duration = recognizer.trained, len(samples) / recognizer.sample_rate
     aligned = align_recording(
         log_probs, words, trained.units, trained.seconds_per_frame, duration, recording.shown
     )  # fmt: skip

@@ -86,7 +86,7 @@ def transcribe(
         from asr.transcribing.streams.streaming import StreamOptions
 
         choice = DecoderChoice(beam_size, lm, lexicon, hotwords, alpha, beta)
-        recognizer = load_recognizer(model, choice, device=device, threads=threads, int8=int8)
+        recognizer = load_recognizer(find_model(model), choice, device=device, threads=threads, int8=int8)
         transcribe_live(recognizer, audio, StreamOptions(look_ahead=look_ahead), raw=raw)
         return
     layout = Layout(max_line_width, max_line_count, max_words_per_line, highlight_words)

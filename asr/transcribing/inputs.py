@@ -54,6 +54,13 @@ class Track:
     speaker: str | None = None
     stream: AudioStream | None = None
 
+    def whole(self) -> np.ndarray:
+        """All samples (N,), those of a long recording too: for what has to look at it in one piece."""
+        if self.samples is not None:
+            return self.samples
+        blocks = list(self.stream or ())
+        return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:

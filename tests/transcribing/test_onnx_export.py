@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import onnx
 from tests_model import sounds, write_model
 
 import asr

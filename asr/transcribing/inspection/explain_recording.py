@@ -41,7 +41,7 @@ def explain_recording(
         UsageError: there is no such layer or cell, or too much to draw.
     """
     (track,) = selection.tracks(recording, recognizer.sample_rate)
-    samples, units = track.samples, recognizer.trained.units
+    samples, units = track.whole(), recognizer.trained.units
     (log_probs,) = recognizer.log_probs([samples])
     hypothesis = recognizer.decoder.decode(log_probs)[0]
     transcript = transcript_of(hypothesis, len(samples) / recognizer.sample_rate)
