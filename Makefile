@@ -18,6 +18,8 @@ $(READY): pyproject.toml
 
 demo: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash recipes/digits/run.sh
+	@echo "A recording of Common Voice with the English model that came along:"
+	$(BIN)/asr transcribe recipes/english/sample.opus
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 
 
 def load_model(name_or_directory: str | Path, device: str | None = None) -> Recognizer:
-    """Load a model for transcribing.
+    """Load a model for transcribing, with the decoder, language model and lexicon of its directory.
 
     Args:
         name_or_directory: a model directory, or the name of one that `asr models` lists.
@@ -28,10 +28,10 @@ def load_model(name_or_directory: str | Path, device: str | None = None) -> Reco
     Raises:
         ModelError: there is no such model, or its directory is not complete.
     """
+    from asr.transcribing.choosing import load_recognizer
     from asr.transcribing.models import find_model
-    from asr.transcribing.recognizer import Recognizer
 
-    return Recognizer.load(find_model(name_or_directory), device=device)
+    return load_recognizer(find_model(name_or_directory), device=device)
 
 
 def load_decoder(model: str | Path, **search: Any) -> Decoder:
